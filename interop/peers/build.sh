@@ -1,0 +1,19 @@
+#!/bin/sh
+# Builds one peer: interop/peers/build.sh go|rust|js|py
+#
+# The binary (or its launcher) ends as $CACHE/<name>/peer; nothing is written into the source tree. Exit code 77 means
+# that this machine lacks the toolchain.
+set -eu
+
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+name=${1:-}
+if [ $# -ne 1 ] || [ ! -f "$here/$name/build.sh" ]; then
+    echo "usage: build.sh PEER, where PEER is a folder beside this script with a build.sh in it" >&2
+    exit 2
+fi
+
+CACHE=${P2PSTACK_INTEROP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/p2pstack/interop}
+mkdir -p "$CACHE/$name"
+CACHE=$(CDPATH= cd -- "$CACHE" && pwd)
+export CACHE
+exec sh "$here/$name/build.sh"
