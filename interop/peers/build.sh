@@ -7,8 +7,11 @@ set -eu
 
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 name=${1:-}
+case $name in
+'' | *[!a-z]*) name=none ;;
+esac
 if [ $# -ne 1 ] || [ ! -f "$here/$name/build.sh" ]; then
-    echo "usage: build.sh PEER, where PEER is a folder beside this script with a build.sh in it" >&2
+    echo "usage: build.sh go|rust|js|py" >&2
     exit 2
 fi
 
@@ -16,4 +19,8 @@ CACHE=${P2PSTACK_INTEROP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/p2pstack/interop
 mkdir -p "$CACHE/$name"
 CACHE=$(CDPATH= cd -- "$CACHE" && pwd)
 export CACHE
+# Two test runs at once must not build over each other.
+if command -v flock >/dev/null; then
+    exec flock "$CACHE/$name/lock" sh "$here/$name/build.sh"
+fi
 exec sh "$here/$name/build.sh"
