@@ -1,0 +1,73 @@
+"""Secure channels: who the other side is, and bytes that only it can read."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from p2pstack.abc.bytestream import PushbackStream, RawStream
+from p2pstack.identity.keys import PublicKey
+from p2pstack.identity.peer_id import PeerId
+
+__all__ = ["SecureChannel", "SecureTransport"]
+
+
+class SecureChannel(PushbackStream):
+    """An authenticated, encrypted byte stream between two known peers.
+
+    Beside the byte-stream methods it has two for the muxer, which move batches: one system call for many records.
+    """
+
+    @property
+    @abstractmethod
+    def remote_peer(self) -> PeerId:
+        """Who holds the other end, proven by the handshake."""
+
+    @property
+    @abstractmethod
+    def remote_public_key(self) -> PublicKey:
+        """The identity key of the peer."""
+
+    @property
+    def muxer(self) -> str | None:
+        """The muxer agreed on within the handshake; None where that is still to be negotiated."""
+        return None
+
+    @property
+    def record_size(self) -> int:
+        """How many bytes of plaintext one record carries at most: a chunk of that size costs one record."""
+        return 65_519
+
+    @abstractmethod
+    async def receive_chunks(self) -> Sequence[bytes]:
+        """All that has arrived, at least one chunk and no chunk empty. Raises `EndOfStream` at the end and
+        `SecurityError` if a record cannot be authenticated."""
+
+    @abstractmethod
+    async def send_chunks(self, chunks: Sequence[bytes]) -> None:
+        """Send chunks of at most `record_size` bytes, a record each, in one write.
+
+        Only one task at a time may send. A cancelled send leaves the channel unusable: close it.
+        """
+
+
+class SecureTransport(ABC):
+    """A way to make secure channels, such as Noise."""
+
+    @property
+    @abstractmethod
+    def protocol(self) -> str:
+        """The id it is negotiated by, such as `/noise`."""
+
+    @abstractmethod
+    async def secure_outbound(self, stream: RawStream, *, peer: PeerId | None, muxers: Sequence[str] = ()) -> SecureChannel:
+        """Secure a stream that this side dialled.
+
+        :param stream: owned by the channel on success, closed by the caller on failure
+        :param peer: who is expected; None accepts anybody
+        :param muxers: muxers to offer within the handshake, best first
+        :raises PeerIdMismatch: somebody else answered
+        :raises SecurityError: the handshake failed
+        """
+
+    @abstractmethod
+    async def secure_inbound(self, stream: RawStream, *, muxers: Sequence[str] = ()) -> SecureChannel:
+        """Secure a stream that the other side dialled; as `secure_outbound`."""
