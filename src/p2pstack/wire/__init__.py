@@ -1,0 +1,1 @@
+"""Bytes on the wire: unsigned varints, length-delimited frames, protobuf messages. Nothing here waits."""
