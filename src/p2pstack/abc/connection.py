@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from enum import Enum
 
-from anyio.abc import TypedAttributeSet
+from anyio import TypedAttributeSet, typed_attribute
 from multiaddr import Multiaddr
 
 from p2pstack.abc.muxer import MuxedStream
@@ -25,15 +25,15 @@ class ConnectionAttribute(TypedAttributeSet):
     """Cold facts on the connection under a stream, read with `stream.extra(ConnectionAttribute.remote_addr)`."""
 
     #: our end of the connection
-    local_addr: Multiaddr
+    local_addr: Multiaddr = typed_attribute()
     #: the peer's end of the connection
-    remote_addr: Multiaddr
+    remote_addr: Multiaddr = typed_attribute()
     #: who dialled
-    direction: Direction
+    direction: Direction = typed_attribute()
     #: protocol id of the secure channel
-    security: str
+    security: str = typed_attribute()
     #: protocol id of the muxer
-    muxer: str
+    muxer: str = typed_attribute()
 
 
 class Stream(MuxedStream):
