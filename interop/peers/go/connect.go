@@ -74,7 +74,11 @@ func runConnect(target peer.AddrInfo, o options) error {
 				if err != nil {
 					failed = fmt.Errorf("connecting: %w", err)
 				}
+				stop := failed != nil
 				mutex.Unlock()
+				if stop {
+					return
+				}
 			}
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 )
@@ -51,6 +52,8 @@ func newHost(keyType string, listen ...string) (host.Host, error) {
 		// The tests open more connections and streams from one address than the default limits let through.
 		libp2p.ResourceManager(&network.NullResourceManager{}),
 		libp2p.ConnectionManager(&connmgr.NullConnMgr{}),
+		// On a busy machine a handshake can take longer than the 5 s that are the default for local addresses.
+		libp2p.SwarmOpts(swarm.WithDialTimeout(patience), swarm.WithDialTimeoutLocal(patience)),
 		libp2p.DisableRelay(),
 		libp2p.DisableMetrics(),
 	)
@@ -71,8 +74,14 @@ func dial(target peer.AddrInfo, o options) (host.Host, error) {
 	return h, nil
 }
 
+// onlyConnected keeps the library from dialing again when the connection is gone: every command but connect and idle
+// is about one connection.
+func onlyConnected(ctx context.Context) context.Context {
+	return network.WithNoDial(ctx, "the connection is part of the test")
+}
+
 func openStream(h host.Host, target peer.ID, id protocol.ID) (network.Stream, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(onlyConnected(context.Background()), patience)
 	defer cancel()
 	s, err := h.NewStream(ctx, target, id)
 	if err != nil {

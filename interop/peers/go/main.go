@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
 )
 
 const (
-	exitFailed      = 1
-	exitUsage       = 2
-	exitUnsupported = 3
+	exitFailed = 1
+	exitUsage  = 2
 )
 
 // patience is the longest that any single wait may take.
@@ -95,6 +95,9 @@ func main() {
 	if name == "listen" {
 		flags.StringVar(&o.listen, "listen", "/ip4/127.0.0.1/tcp/0", "address to listen on")
 		parseFlags(flags, args)
+		if _, err := multiaddr.NewMultiaddr(o.listen); err != nil {
+			fail(exitUsage, err)
+		}
 		err = runListen(o)
 	} else {
 		run := parseCommand(name, flags, &o)

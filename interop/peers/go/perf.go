@@ -52,14 +52,19 @@ func answerPerf(s network.Stream) error {
 }
 
 // exchangePerf runs one perf stream and says how long it took from before it was opened until the last byte of the
-// answer was there, which the server sends only after it has read everything.
-func exchangePerf(h host.Host, target peer.ID, upload, download uint64, buf []byte) (time.Duration, error) {
+// answer was there, which the server sends only after it has read everything. Zero patience is endless.
+func exchangePerf(
+	h host.Host, target peer.ID, upload, download uint64, buf []byte, patience time.Duration,
+) (time.Duration, error) {
 	start := time.Now()
 	s, err := openStream(h, target, perfProtocol)
 	if err != nil {
 		return 0, err
 	}
 	defer s.Reset() // does nothing to a stream that ended well
+	if patience > 0 {
+		s.SetDeadline(start.Add(patience))
+	}
 
 	var header [8]byte
 	binary.BigEndian.PutUint64(header[:], download)
@@ -96,11 +101,11 @@ func runPerf(target peer.AddrInfo, o options) error {
 
 	buf := make([]byte, chunkSize)
 	for range o.iterations {
-		up, err := exchangePerf(h, target.ID, upload, 0, buf)
+		up, err := exchangePerf(h, target.ID, upload, 0, buf, 0)
 		if err != nil {
 			return fmt.Errorf("upload: %w", err)
 		}
-		down, err := exchangePerf(h, target.ID, 0, download, buf)
+		down, err := exchangePerf(h, target.ID, 0, download, buf, 0)
 		if err != nil {
 			return fmt.Errorf("download: %w", err)
 		}
@@ -125,7 +130,7 @@ func runLatency(target peer.AddrInfo, o options) error {
 	buf := make([]byte, chunkSize)
 	var streams, pings []time.Duration
 	for range o.count {
-		took, err := exchangePerf(h, target.ID, 1, 1, buf)
+		took, err := exchangePerf(h, target.ID, 1, 1, buf, patience)
 		if err != nil {
 			return err
 		}

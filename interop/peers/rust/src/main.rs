@@ -109,7 +109,7 @@ enum Command {
     },
 }
 
-/// Whom a command talks to, and with what key.
+// Whom a command talks to, and with what key. (A doc comment would show in --help.)
 #[derive(Args)]
 pub struct Target {
     #[arg(value_name = "MULTIADDR", value_parser = parse_target)]
