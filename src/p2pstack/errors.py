@@ -15,8 +15,8 @@
 `LimitExceeded`          a limit was hit: which, how large it is, how much was used
 =======================  =====================================================================================
 
-On streams the vocabulary of anyio holds beside these: `EndOfStream` after the peer's last byte, `ClosedResourceError` on
-a stream closed here, `BrokenResourceError` on one that broke.
+On streams the vocabulary of anyio holds beside these: `EndOfStream` after the peer's last byte, `ClosedResourceError`
+on a stream closed here, `BrokenResourceError` on one that broke.
 """
 
 from collections.abc import Mapping, Sequence

@@ -155,4 +155,3 @@ class EventBus(ABC):
     @abstractmethod
     def emit(self, event: Event) -> None:
         """Tell every subscriber. Synchronous; never blocks."""
-

@@ -12,15 +12,14 @@ __all__ = ["ConnectionGater"]
 class ConnectionGater:
     """Allows everything; override what you want to refuse. Every method is synchronous and returns whether to go on.
 
-    ==================  ==============================================================================
+    ==================  ================================================================================
     stage               what is known
-    ==================  ==============================================================================
+    ==================  ================================================================================
     `allow_dial_peer`   outbound, before anything happened
     `allow_dial_addr`   outbound, for each address, after names were resolved
     `allow_accept`      inbound, after the transport accepted, before a byte is spent
-    `allow_secured`     both, after the handshake proved who the peer is
-    `allow_upgraded`    both, before the connection enters the table and anybody hears of it
-    ==================  ==============================================================================
+    `allow_upgraded`    both, after the handshake proved who the peer is, before anybody here may use it
+    ==================  ================================================================================
     """
 
     def allow_dial_peer(self, peer: PeerId) -> bool:
@@ -33,10 +32,6 @@ class ConnectionGater:
 
     def allow_accept(self, endpoints: Endpoints) -> bool:
         """Whether a connection from there may be upgraded."""
-        return True
-
-    def allow_secured(self, direction: Direction, peer: PeerId, endpoints: Endpoints) -> bool:
-        """Whether this peer may be connected."""
         return True
 
     def allow_upgraded(self, direction: Direction, peer: PeerId, endpoints: Endpoints) -> bool:

@@ -15,8 +15,9 @@ from p2pstack.identity.peer_id import PeerId
 
 __all__ = ["Handler", "Host", "Target"]
 
-#: Who to reach: a peer id (its addresses come from the peerstore), an address (with `/p2p/...` the identity is verified),
-#: several addresses of one peer, or a `PeerInfo`. Text is parsed as an address where it begins with `/`, else as a peer id.
+#: Who to reach: a peer id (its addresses come from the peerstore), an address (with `/p2p/...` the identity is
+#: verified), several addresses of one peer, or a `PeerInfo`. Text is parsed as an address where it begins with `/`,
+#: else as a peer id.
 Target: TypeAlias = PeerId | Multiaddr | PeerInfo | str | Sequence[Multiaddr | str]
 
 #: Serves one inbound stream. Returning closes the stream, raising resets it.

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from types import TracebackType
 
 from anyio.abc import AsyncResource
 
@@ -30,6 +31,13 @@ class MuxedStream(PushbackStream):
     @abstractmethod
     def ended(self) -> bool:
         """Whether both directions are over, in whatever way."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.reset()
+        await self.aclose()
 
 
 class MuxedConnection(AsyncResource):

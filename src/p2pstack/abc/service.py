@@ -14,5 +14,5 @@ class Service(Protocol):
     """Something that lives as long as its host: identify, ping, pubsub, or your own."""
 
     async def run(self, host: Host, *, task_status: TaskStatus[None]) -> None:
-        """Live. Register handlers, subscribe to events, then call `task_status.started()`: the host is not ready before.
-        Cancelled when the host ends; may return earlier. An exception ends the host with it."""
+        """Live. Register handlers, subscribe to events, then call `task_status.started()`: the host is not ready
+        before. Cancelled when the host ends; may return earlier. An exception ends the host with it."""

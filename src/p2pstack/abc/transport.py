@@ -72,7 +72,9 @@ class Transport(ABC):
         """Whether `addr` (without `/p2p`) is one this transport listens on."""
 
     @abstractmethod
-    async def dial(self, addr: Multiaddr, *, upgrader: Upgrader, peer: PeerId | None = None) -> tuple[MuxedConnection, Endpoints]:
+    async def dial(
+        self, addr: Multiaddr, *, upgrader: Upgrader, peer: PeerId | None = None
+    ) -> tuple[MuxedConnection, Endpoints]:
         """Connect to a resolved address and upgrade.
 
         :param peer: who is expected there; None accepts anybody

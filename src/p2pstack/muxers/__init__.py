@@ -1,0 +1,1 @@
+"""Stream multiplexers: a folder each, blind to each other."""

@@ -1,0 +1,343 @@
+"""The tasks that move the bytes of a yamux connection.
+
+Three of them, and no more, whatever number of streams there is:
+
+============  ==========================================================================================
+the reader    (the task that called `run`) gives what comes to the session, and wakes whom it concerns
+the writer    takes from the session what is to be sent, and is the only one that ever sends
+the keeper    sleeps until something is overdue: a ping, a write that stalls, a stream that lingers
+============  ==========================================================================================
+
+The tasks of applications only change the session, which never waits, and wake the writer. So a cancelled application
+cannot leave half a frame on the wire, and what many of them write in one turn of the event loop goes out as one.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from anyio import (
+    BrokenResourceError,
+    CancelScope,
+    ClosedResourceError,
+    EndOfStream,
+    Event,
+    create_task_group,
+    current_time,
+    move_on_after,
+    sleep_forever,
+)
+from anyio.lowlevel import checkpoint
+
+from p2pstack.abc.muxer import MuxedConnection, MuxedStream
+from p2pstack.abc.security import SecureChannel
+from p2pstack.errors import ConnectionClosed, P2PError, RemoteProtocolError
+from p2pstack.identity.keys import PublicKey
+from p2pstack.identity.peer_id import PeerId
+from p2pstack.muxers.yamux.config import YamuxConfig
+from p2pstack.muxers.yamux.events import StreamOpened, StreamReadable, StreamWritable
+from p2pstack.muxers.yamux.frames import GoAwayCode
+from p2pstack.muxers.yamux.session import Session
+from p2pstack.muxers.yamux.state import StreamState
+from p2pstack.muxers.yamux.stream import YamuxStream
+
+__all__ = ["YamuxConnection"]
+
+
+class YamuxConnection(MuxedConnection):
+    """A yamux connection on a secure channel, which it owns."""
+
+    __slots__ = (
+        "_active",
+        "_channel",
+        "_closing",
+        "_config",
+        "_done",
+        "_drained",
+        "_failure",
+        "_on_stream",
+        "_scope",
+        "_security",
+        "_sending_since",
+        "_slot",
+        "_tick",
+        "_wake",
+        "epitaph",
+        "session",
+        "writer_idle",
+    )
+
+    def __init__(self, channel: SecureChannel, config: YamuxConfig, *, security: str, initiator: bool) -> None:
+        self._channel = channel
+        self._config = config
+        self._security = security
+        self.session = Session(config, initiator=initiator, record_size=channel.record_size, now=current_time())
+        self._on_stream: Callable[[MuxedStream], None] | None = None
+        self._scope: CancelScope | None = None  # of all three tasks, while they run
+        self._tick: CancelScope | None = None  # of the keeper's sleep
+        self._wake: Event | None = None  # what the idle writer waits for
+        self._slot: Event | None = None  # what `open_stream` waits for
+        self._drained: Event | None = None  # what a reader waits for that has caused too many answers
+        self._done: Event | None = None  # what `aclose` waits for
+        self._sending_since: float | None = None
+        self._active = True  # something was sent since the keeper last looked
+        self._failure: Exception | None = None
+        self._closing = False
+        #: the writer waits for something to send
+        self.writer_idle = False
+        #: why the connection ended
+        self.epitaph = "the connection is closed"
+
+    @property
+    def remote_peer(self) -> PeerId:
+        return self._channel.remote_peer
+
+    @property
+    def remote_public_key(self) -> PublicKey:
+        return self._channel.remote_public_key
+
+    @property
+    def security(self) -> str:
+        return self._security
+
+    @property
+    def muxer(self) -> str:
+        return "/yamux/1.0.0"
+
+    @property
+    def rtt(self) -> float | None:
+        return self.session.liveness.rtt
+
+    @property
+    def bytes_sent(self) -> int:
+        return self.session.bytes_sent
+
+    @property
+    def bytes_received(self) -> int:
+        return self.session.bytes_received
+
+    @property
+    def closed(self) -> bool:
+        return self._closing
+
+    @property
+    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
+        return self._channel.extra_attributes  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+    # --- calls of the application
+
+    async def open_stream(self) -> YamuxStream:
+        session = self.session
+        while not self._closing and not session.can_open:
+            if self._slot is None:
+                self._slot = Event()
+            await self._slot.wait()
+        if self._closing:
+            raise ConnectionClosed(self.epitaph)
+        stream = YamuxStream(self, session.open())
+        self.wake_writer()
+        return stream
+
+    def close_read(self, state: StreamState) -> None:
+        """The application is done with a stream: whatever still comes on it is dropped."""
+        self.session.close_read(state, current_time())
+        self.settle()
+
+    def wake_writer(self) -> None:
+        """There is something to send."""
+        if self.writer_idle:
+            self.writer_idle = False
+            if self._wake is not None:
+                self._wake.set()
+
+    def settle(self) -> None:
+        """Pass on what the last call changed: events to whom they concern, frames to the writer."""
+        session = self.session
+        for event in session.events():
+            if isinstance(event, StreamReadable):
+                event.stream.owner.wake_reader()
+            elif isinstance(event, StreamWritable):
+                event.stream.owner.wake_sender()
+            elif isinstance(event, StreamOpened):
+                self._accept(event.stream)
+            elif self._slot is not None:
+                self._slot.set()
+                self._slot = None
+        if self.writer_idle and session.wants_to_send:
+            self.wake_writer()
+
+    def _accept(self, state: StreamState) -> None:
+        stream = YamuxStream(self, state)
+        if self._closing or self._on_stream is None:
+            stream.reset()
+        else:
+            self._on_stream(stream)
+
+    # --- life
+
+    async def run(self, on_stream: Callable[[MuxedStream], None]) -> None:
+        self._on_stream = on_stream
+        try:
+            if not self._closing:
+                async with create_task_group() as tasks:
+                    self._scope = tasks.cancel_scope
+                    tasks.start_soon(self._write)
+                    tasks.start_soon(self._keep)
+                    await self._read()
+                    if isinstance(self._failure, RemoteProtocolError):
+                        await self._say_goodbye()
+                    tasks.cancel_scope.cancel()
+        finally:
+            self._scope = None
+            self._end()
+            with CancelScope(shield=True):
+                await self._channel.aclose()
+            if self._done is not None:
+                self._done.set()
+        if self._failure is not None:
+            raise self._failure
+
+    async def aclose(self) -> None:
+        if self._scope is None:
+            self._closing = True
+            with CancelScope(shield=True):
+                await self._channel.aclose()
+            return
+        if self._done is None:
+            self._done = Event()
+        self._closing = True
+        self.wake_writer()
+        try:
+            with move_on_after(self._config.close_timeout):
+                await self._done.wait()
+        finally:
+            if self._scope is not None:
+                self._scope.cancel()
+        with CancelScope(shield=True):
+            await self._done.wait()
+
+    def _fail(self, error: Exception) -> None:
+        """End the connection for a reason found outside the reader."""
+        if self._failure is None:
+            self._failure = error
+        if self._scope is not None:
+            self._scope.cancel()
+
+    def _end(self) -> None:
+        self._closing = True
+        if self._failure is not None:
+            self.epitaph = f"the connection ended: {self._failure}"
+        self.session.abandon()
+        self.settle()
+
+    # --- the reader
+
+    async def _read(self) -> None:
+        channel = self._channel
+        session = self.session
+        try:
+            while True:
+                chunks = await channel.receive_chunks()
+                now = current_time()
+                for chunk in chunks:
+                    session.receive_data(chunk, now)
+                self.settle()
+                if session.congested:
+                    self._drained = Event()
+                    await self._drained.wait()
+        except EndOfStream:
+            self.epitaph = "the peer closed the connection"
+        except RemoteProtocolError as error:
+            self._failure = error
+        except (BrokenResourceError, ClosedResourceError) as error:
+            if not self._closing:
+                self._failure = ConnectionClosed(f"the connection to {self.remote_peer} broke: {error}")
+        except P2PError as error:
+            self._failure = error
+
+    async def _say_goodbye(self) -> None:
+        """Let the writer flush: the peer is told what it did wrong, if it still listens."""
+        self._closing = True
+        self.wake_writer()
+        self._drained = Event()
+        with move_on_after(self._config.close_timeout):
+            await self._drained.wait()
+
+    # --- the writer
+
+    async def _write(self) -> None:
+        channel = self._channel
+        session = self.session
+        said_goodbye = False
+        try:
+            while True:
+                now = current_time()
+                chunks = session.data_to_send(now)
+                if chunks:
+                    self._sending_since = now
+                    if not self._active:
+                        self._activate(now)
+                    await channel.send_chunks(chunks)
+                    self._sending_since = None
+                    self.settle()
+                    if self._drained is not None:
+                        self._drained.set()
+                        self._drained = None
+                    await checkpoint()
+                    continue
+                if self._closing:
+                    if said_goodbye:
+                        await channel.send_eof()
+                        return
+                    said_goodbye = True
+                    session.go_away(GoAwayCode.NORMAL)
+                    continue
+                self._wake = Event()
+                self.writer_idle = True
+                await self._wake.wait()
+                self.writer_idle = False
+        except (BrokenResourceError, ClosedResourceError) as error:
+            if self._closing:
+                self._fail_quietly()
+            else:
+                self._fail(ConnectionClosed(f"the connection to {self.remote_peer} broke: {error}"))
+        except P2PError as error:
+            self._fail(error)
+
+    def _activate(self, now: float) -> None:
+        """Have the keeper look often enough to see a write stall."""
+        self._active = True
+        if self._tick is not None and self._tick.deadline > now + self._config.write_timeout:
+            self._tick.cancel()
+
+    def _fail_quietly(self) -> None:
+        if self._scope is not None:
+            self._scope.cancel()
+
+    # --- the keeper
+
+    async def _keep(self) -> None:
+        config = self._config
+        session = self.session
+        while True:
+            deadline = session.deadline
+            if self._active:
+                since = current_time() if self._sending_since is None else self._sending_since
+                deadline = min(deadline, since + config.write_timeout)
+                self._active = False
+            with CancelScope(deadline=deadline) as self._tick:
+                await sleep_forever()
+            now = current_time()
+            stalled = math.inf if self._sending_since is None else self._sending_since + config.write_timeout
+            if now >= stalled:
+                self._fail(
+                    ConnectionClosed(f"peer {self.remote_peer} has not read for {config.write_timeout:g} s: given up")
+                )
+                return
+            if now >= session.deadline:
+                try:
+                    session.on_deadline(now)
+                except ConnectionClosed as error:
+                    self._fail(error)
+                    return
+                self.settle()

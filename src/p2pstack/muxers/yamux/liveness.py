@@ -1,0 +1,88 @@
+"""Whether the peer is there, and how far away: pings.
+
+=====================  =========================================================================================
+the peer               what happens
+=====================  =========================================================================================
+is heard               nothing: any byte is a sign of life
+is silent for          a ping goes out
+`keepalive_interval`
+answers a ping         the round trip is measured
+is silent for          the connection is given up
+`write_timeout` more
+=====================  =========================================================================================
+
+Its own pings are answered up to `pong_queue` that wait to be sent: a peer that pings and never reads costs no memory.
+"""
+
+from p2pstack.errors import ConnectionClosed
+from p2pstack.muxers.yamux.config import YamuxConfig
+
+__all__ = ["Liveness"]
+
+
+class Liveness:
+    """Times are in seconds, by the driver's clock."""
+
+    __slots__ = ("_config", "_heard_at", "_pinged_at", "_pongs", "_value", "ignored", "pinging", "rtt")
+
+    def __init__(self, config: YamuxConfig, now: float) -> None:
+        self._config = config
+        self._heard_at = now
+        self._pinged_at = now
+        self._value = 0
+        self._pongs = 0
+        #: a ping is under way
+        self.pinging = False
+        #: the last round trip measured
+        self.rtt: float | None = None
+        #: pings of the peer that got no answer, for `pong_queue`
+        self.ignored = 0
+
+    @property
+    def deadline(self) -> float:
+        """When `ping_due` is to be asked next."""
+        if self.pinging:
+            return max(self._pinged_at, self._heard_at) + self._config.write_timeout
+        return self._heard_at + self._config.keepalive_interval
+
+    def heard(self, now: float) -> None:
+        """Bytes came."""
+        self._heard_at = now
+
+    def ping_due(self, now: float) -> bool:
+        """Whether a ping is to be sent now.
+
+        :raises ConnectionClosed: the last one has had no answer, nor did anything else come
+        """
+        if now < self.deadline:
+            return False
+        if self.pinging:
+            raise ConnectionClosed(
+                f"the peer has been silent for {now - self._heard_at:.1f} s and answers no ping: taken for dead"
+            )
+        return True
+
+    def next_ping(self, now: float) -> int:
+        """The value of the next ping, which goes out now."""
+        self._value = (self._value + 1) & 0xFFFF_FFFF
+        self._pinged_at = now
+        self.pinging = True
+        return self._value
+
+    def answered(self, value: int, now: float) -> None:
+        """A ping came back. One that was never sent, or that a later one overtook, tells nothing."""
+        if self.pinging and value == self._value:
+            self.pinging = False
+            self.rtt = now - self._pinged_at
+
+    def may_answer(self) -> bool:
+        """Whether a ping of the peer gets an answer."""
+        if self._pongs >= self._config.pong_queue:
+            self.ignored += 1
+            return False
+        self._pongs += 1
+        return True
+
+    def pongs_sent(self) -> None:
+        """All waiting answers went out."""
+        self._pongs = 0

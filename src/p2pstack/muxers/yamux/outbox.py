@@ -1,0 +1,126 @@
+"""What waits to be sent, and in which order it goes.
+
+Bytes wait in their streams and become frames only when the connection is ready to take them. So small writes merge into
+one frame, control frames overtake data, and streams take turns: each gets one frame of at most `max_frame` bytes before
+it stands behind the others again.
+
+Every chunk handed out fills at most one record of the secure channel. Writes were admitted by the peer's window when
+they were made; nothing in here has to wait for credit.
+"""
+
+from collections import deque
+
+from p2pstack.muxers.yamux.frames import DATA, FIN, HEADER, HEADER_SIZE, WINDOW_UPDATE
+from p2pstack.muxers.yamux.state import StreamState
+
+__all__ = ["Outbox"]
+
+#: Below this much room left in a record it is closed: a frame of a few bytes costs more than it saves.
+_SCRAP = 1_024
+
+
+class Outbox:
+    """Queues of one connection. `queued` counts the bytes of data in them."""
+
+    __slots__ = ("_max_frame", "_record_size", "_round", "control", "queued")
+
+    def __init__(self, *, record_size: int, max_frame: int) -> None:
+        self._record_size = record_size
+        self._max_frame = min(max_frame, record_size - HEADER_SIZE)
+        self._round: deque[StreamState] = deque()
+        self.control = bytearray()
+        self.queued = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.control or self._round)
+
+    def add(self, stream: StreamState, data: bytes | memoryview) -> None:
+        """Queue data of a stream; it must not change any more."""
+        stream.outbox.append(data)
+        size = len(data)
+        stream.queued += size
+        self.queued += size
+        if not stream.scheduled:
+            stream.scheduled = True
+            self._round.append(stream)
+
+    def finish(self, stream: StreamState) -> None:
+        """Queue the end of a stream, behind its data."""
+        stream.finishing = True
+        if not stream.scheduled:
+            stream.scheduled = True
+            self._round.append(stream)
+
+    def drop(self, stream: StreamState) -> None:
+        """Forget what is queued of a stream."""
+        self.queued -= stream.queued
+        stream.queued = 0
+        stream.outbox.clear()
+        if stream.scheduled:
+            stream.scheduled = False
+            self._round.remove(stream)
+
+    def take(self, limit: int) -> tuple[list[bytes], list[StreamState]]:
+        """Frames for about `limit` bytes, as chunks of at most a record each, and the streams whose FIN is among
+        them."""
+        chunks: list[bytes] = []
+        finished: list[StreamState] = []
+        parts: list[bytes | memoryview] = []
+        record = self._record_size
+        room = record
+        control = self.control
+        while control:
+            piece = bytes(control[: record - record % HEADER_SIZE])
+            del control[: len(piece)]
+            if control:
+                chunks.append(piece)
+                limit -= len(piece)
+            else:
+                parts.append(piece)
+                room -= len(piece)
+        streams = self._round
+        while streams and limit > 0:
+            if room < _SCRAP:
+                chunks.append(b"".join(parts))
+                limit -= record - room
+                parts = []
+                room = record
+                continue
+            stream = streams[0]
+            if stream.queued:
+                size = min(stream.queued, self._max_frame, room - HEADER_SIZE)
+                parts.append(HEADER.pack(0, DATA, 0, stream.id, size))
+                self._cut(stream, size, parts)
+                room -= HEADER_SIZE + size
+            if not stream.queued:
+                if stream.finishing:
+                    if room < HEADER_SIZE:
+                        continue
+                    # FIN rides on a window update: implementations that see it on a data frame have lost the data.
+                    parts.append(HEADER.pack(0, WINDOW_UPDATE, FIN, stream.id, 0))
+                    room -= HEADER_SIZE
+                    finished.append(stream)
+                streams.popleft()
+                stream.scheduled = False
+            elif len(streams) > 1:
+                streams.rotate(-1)
+        if parts:
+            chunks.append(parts[0] if len(parts) == 1 and isinstance(parts[0], bytes) else b"".join(parts))
+        return chunks, finished
+
+    def _cut(self, stream: StreamState, size: int, parts: list[bytes | memoryview]) -> None:
+        """Move the first `size` bytes that a stream has queued to `parts`."""
+        stream.queued -= size
+        self.queued -= size
+        queue = stream.outbox
+        while size:
+            piece = queue[0]
+            length = len(piece)
+            if length <= size:
+                parts.append(queue.popleft())
+                size -= length
+            else:
+                view = piece if isinstance(piece, memoryview) else memoryview(piece)
+                parts.append(view[:size])
+                queue[0] = view[size:]
+                size = 0

@@ -1,0 +1,174 @@
+"""A yamux stream to await on."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from anyio import BusyResourceError, ClosedResourceError, EndOfStream, Event
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+
+from p2pstack.abc.muxer import MuxedStream
+from p2pstack.errors import ConnectionClosed, StreamReset
+from p2pstack.muxers.yamux.state import StreamState
+
+if TYPE_CHECKING:
+    from p2pstack.muxers.yamux.connection import YamuxConnection
+
+__all__ = ["YamuxStream"]
+
+#: A call that does not have to wait still lets other tasks run, and cancellation in, after about this many bytes.
+_YIELD_AFTER = 65_536
+#: What a call costs beside its bytes, in bytes: many small calls yield too.
+_CALL = 64
+
+
+class YamuxStream(MuxedStream):
+    """Made by its connection. One task may receive and one may send at a time."""
+
+    __slots__ = ("_closed", "_connection", "_credit", "_readable", "_session", "_state", "_writable")
+
+    def __init__(self, connection: "YamuxConnection", state: StreamState) -> None:
+        self._connection = connection
+        self._session = connection.session
+        self._state = state
+        state.owner = self
+        self._closed = False
+        self._credit = _YIELD_AFTER
+        self._readable: Event | None = None
+        self._writable: Event | None = None
+
+    @property
+    def stream_id(self) -> int:
+        """The number it has on the wire."""
+        return self._state.id
+
+    @property
+    def ended(self) -> bool:
+        return self._state.ended
+
+    # --- receiving
+
+    async def receive(self, max_bytes: int = 65_536) -> bytes:
+        if self._closed:
+            raise ClosedResourceError
+        state = self._state
+        if state.inbox:
+            self._credit -= _CALL
+            if self._credit < 0:
+                self._credit = _YIELD_AFTER
+                await checkpoint()
+        else:
+            await self._wait_readable()
+        session = self._session
+        data = session.read(state, max_bytes)
+        if session.granting:
+            self._connection.wake_writer()
+        self._credit -= len(data)
+        return data
+
+    async def _wait_readable(self) -> None:
+        state = self._state
+        if self._readable is not None:
+            raise BusyResourceError("receiving from")
+        await checkpoint_if_cancelled()
+        while not state.inbox:
+            if self._closed:
+                raise ClosedResourceError
+            if state.fin_received:
+                raise EndOfStream
+            self._check()
+            self._readable = Event()
+            try:
+                await self._readable.wait()
+            finally:
+                self._readable = None
+
+    def unread(self, data: bytes) -> None:
+        self._session.unread(self._state, data)
+
+    # --- sending
+
+    async def send(self, item: bytes) -> None:
+        state = self._state
+        if state.ended or state.finishing:
+            self._check()
+            raise ClosedResourceError
+        data = bytes(item)  # nothing is copied where it is bytes already, as it should be
+        size = len(data)
+        written = self._session.write(state, data)
+        connection = self._connection
+        if connection.writer_idle:
+            connection.wake_writer()
+        self._credit -= size + _CALL
+        if written < size:
+            await self._send_rest(memoryview(data)[written:])
+        elif self._credit < 0:
+            self._credit = _YIELD_AFTER
+            await checkpoint()
+
+    async def _send_rest(self, rest: memoryview) -> None:
+        state = self._state
+        if self._writable is not None:
+            raise BusyResourceError("sending to")
+        self._credit = _YIELD_AFTER
+        while rest:
+            if state.wants_room:
+                self._writable = Event()
+                try:
+                    await self._writable.wait()
+                finally:
+                    self._writable = None
+            if state.ended or state.finishing:
+                self._check()
+                raise ClosedResourceError
+            rest = rest[self._session.write(state, rest) :]
+            self._connection.wake_writer()
+
+    async def send_eof(self) -> None:
+        state = self._state
+        if not state.finishing:
+            self._check()
+            self._session.close_write(state)
+            self._connection.wake_writer()
+        await checkpoint_if_cancelled()
+
+    # --- ending
+
+    def reset(self, code: int = 0) -> None:
+        self._session.reset(self._state)
+        self._connection.settle()
+
+    async def aclose(self) -> None:
+        self.close()
+        await checkpoint_if_cancelled()
+
+    def close(self) -> None:
+        """`aclose` without waiting for anything, which it never has to."""
+        if not self._closed:
+            self._closed = True
+            self._session.close_write(self._state)
+            self._connection.close_read(self._state)
+            self.wake_reader()
+
+    def wake_reader(self) -> None:
+        """There is something to read, or an end. Called by the connection."""
+        if self._readable is not None:
+            self._readable.set()
+
+    def wake_sender(self) -> None:
+        """There is room to write, or an end. Called by the connection."""
+        if self._writable is not None:
+            self._writable.set()
+
+    def _check(self) -> None:
+        """Raise if a reset, or the end of the connection, ended the stream."""
+        state = self._state
+        if state.error is not None:
+            raise state.error
+        if state.reset:
+            raise StreamReset(remote=state.reset_by_peer)
+        if state.ended and not (state.fin_received and state.fin_sent):
+            raise ConnectionClosed(self._connection.epitaph)
+
+    @property
+    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
+        return self._connection.extra_attributes

@@ -1,0 +1,1 @@
+"""Helpers over anyio byte streams: adapters and in-memory pipes."""

@@ -1,0 +1,1 @@
+"""How connections are made and accepted: a folder a transport, blind to each other."""

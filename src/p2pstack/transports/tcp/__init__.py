@@ -1,0 +1,13 @@
+"""TCP.
+
+==================  ===============================================================================
+`address.py`        multiaddr <-> socket address, real interfaces in place of unspecified ones
+`stream.py`         `SocketStream`: a byte stream on a non-blocking socket
+`listener.py`       the accept loop
+`transport.py`      `Tcp`: dial and listen
+==================  ===============================================================================
+"""
+
+from p2pstack.transports.tcp.transport import Tcp
+
+__all__ = ["Tcp"]

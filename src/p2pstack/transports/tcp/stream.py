@@ -1,0 +1,187 @@
+"""A byte stream on a non-blocking socket.
+
+Faster than anyio's own socket streams, with backpressure from the first byte (nothing reads ahead of the caller), and
+the same on asyncio, uvloop and trio: it needs `wait_readable` and `wait_writable` of the event loop and nothing else.
+"""
+
+import errno
+import os
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from anyio import (
+    BrokenResourceError,
+    BusyResourceError,
+    ClosedResourceError,
+    EndOfStream,
+    notify_closing,
+    wait_readable,
+    wait_writable,
+)
+from anyio.abc import SocketAttribute
+from anyio.lowlevel import RunVar, checkpoint, checkpoint_if_cancelled
+
+from p2pstack.abc.bytestream import RawStream
+
+__all__ = ["SocketStream", "connect"]
+
+RECEIVE_BUFFER = 131_072
+
+_shared_buffer: RunVar[memoryview] = RunVar("p2pstack_receive_buffer")
+
+
+def _receive_buffer() -> memoryview:
+    """The receive buffer of this event loop. Its content is consumed before anything else runs, so one is enough: a
+    buffer for each connection would cost 128 KiB each."""
+    try:
+        return _shared_buffer.get()
+    except LookupError:
+        view = memoryview(bytearray(RECEIVE_BUFFER))
+        _shared_buffer.set(view)
+        return view
+
+
+class SocketStream(RawStream):
+    """Owns a connected, non-blocking TCP socket."""
+
+    __slots__ = ("_buffer", "_receiving", "_sending", "_socket", "_surplus")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._surplus = b""
+        self._buffer = _receive_buffer()
+        self._receiving = False
+        self._sending = False
+
+    async def receive_view(self) -> memoryview:
+        if self._surplus:
+            data, self._surplus = self._surplus, b""
+            return memoryview(data)
+        # Always let other tasks run before reading on: they consume what the last read brought while it is warm in the
+        # cache, and a fast sender cannot keep the loop to itself. Worth half of the throughput.
+        await checkpoint()
+        buffer = self._buffer
+        return buffer[: await self._receive_into(buffer)]
+
+    async def receive(self, max_bytes: int = 65_536) -> bytes:
+        if self._surplus:
+            data, self._surplus = self._surplus[:max_bytes], self._surplus[max_bytes:]
+            return data
+        await checkpoint_if_cancelled()
+        buffer = self._buffer[:max_bytes]
+        return bytes(buffer[: await self._receive_into(buffer)])
+
+    def unread(self, data: bytes) -> None:
+        self._surplus = bytes(data) + self._surplus
+
+    async def _receive_into(self, buffer: memoryview) -> int:
+        if self._receiving:
+            raise BusyResourceError("receiving from")
+        self._receiving = True
+        sock = self._socket
+        try:
+            while True:
+                try:
+                    received = sock.recv_into(buffer)
+                except (BlockingIOError, InterruptedError):
+                    await wait_readable(sock)
+                else:
+                    break
+        except OSError as error:
+            raise _translated(error, sock) from error
+        except ValueError:
+            raise ClosedResourceError from None
+        finally:
+            self._receiving = False
+        if not received:
+            raise EndOfStream
+        return received
+
+    async def send(self, item: bytes) -> None:
+        if self._sending:
+            raise BusyResourceError("sending to")
+        self._sending = True
+        sock = self._socket
+        try:
+            sent = 0
+            size = len(item)
+            view: memoryview | None = None
+            while True:
+                try:
+                    sent += sock.send(view[sent:] if view else item)
+                except (BlockingIOError, InterruptedError):
+                    await wait_writable(sock)
+                if sent >= size:
+                    return
+                if view is None:
+                    view = memoryview(item)
+        except OSError as error:
+            raise _translated(error, sock) from error
+        except ValueError:
+            raise ClosedResourceError from None
+        finally:
+            self._sending = False
+
+    async def send_eof(self) -> None:
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                raise _translated(error, self._socket) from error
+        await checkpoint_if_cancelled()
+
+    @property
+    def local_address(self) -> tuple[Any, ...]:
+        """What `getsockname` says."""
+        return self._socket.getsockname()
+
+    def close(self) -> None:
+        """Close without waiting: tasks that wait on the stream get `ClosedResourceError`."""
+        sock = self._socket
+        if sock.fileno() != -1:
+            notify_closing(sock)
+            sock.close()
+
+    async def aclose(self) -> None:
+        self.close()
+        await checkpoint()
+
+    @property
+    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
+        sock = self._socket
+        return {
+            SocketAttribute.family: lambda: sock.family,
+            SocketAttribute.local_address: sock.getsockname,
+            SocketAttribute.local_port: lambda: sock.getsockname()[1],
+            SocketAttribute.remote_address: sock.getpeername,
+            SocketAttribute.remote_port: lambda: sock.getpeername()[1],
+            SocketAttribute.raw_socket: lambda: sock,
+        }
+
+
+async def connect(family: socket.AddressFamily, address: tuple[Any, ...]) -> SocketStream:
+    """Connect to a socket address.
+
+    :raises OSError: it cannot be reached
+    """
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        error = sock.connect_ex(address)
+        if error == errno.EINPROGRESS:
+            await wait_writable(sock)
+            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+        return SocketStream(sock)
+    except BaseException:
+        notify_closing(sock)
+        sock.close()
+        raise
+
+
+def _translated(error: OSError, sock: socket.socket) -> Exception:
+    if error.errno == errno.EBADF or sock.fileno() == -1:
+        return ClosedResourceError()
+    return BrokenResourceError(f"the connection broke: {error.strerror or error}")
