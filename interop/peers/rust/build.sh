@@ -9,6 +9,10 @@ if ! command -v cargo >/dev/null; then
     echo "SKIP rust: no rust toolchain on this machine" >&2
     exit 77
 fi
+if [ "$(rustc --version | cut -d. -f2)" -lt 88 ]; then
+    echo "SKIP rust: libp2p needs rust 1.88, here is $(rustc --version)" >&2
+    exit 77
+fi
 
 stamp=$(cd "$here" && { rustc --version; cat build.sh Cargo.toml src/*.rs; } | cksum)
 if [ -x "$out/peer" ] && [ "$(cat "$out/stamp" 2>/dev/null)" = "$stamp" ]; then
