@@ -1,0 +1,130 @@
+"""Multiaddrs as peers send them, and the peer id that may end them.
+
+`Multiaddr(data)` takes any bytes and fails whenever it is looked at: what comes from a peer goes through
+`parse_address` first. The binary form is walked directly, which is also what makes it cheap.
+
+Source: multiformats, multiaddr, and its table of protocols.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from multiaddr import Multiaddr
+
+from p2pstack.errors import LocalProtocolError, RemoteProtocolError
+from p2pstack.identity.peer_id import PeerId
+from p2pstack.wire import varint
+
+__all__ = ["MAX_ADDRESS_SIZE", "P2P_CODE", "components", "parse_address", "parse_text", "split_peer", "with_peer"]
+
+#: bytes of an address that is accepted from a peer, at most
+MAX_ADDRESS_SIZE = 1024
+#: the protocol `p2p`, whose value is a peer id
+P2P_CODE = 421
+
+#: bytes of value by protocol: ip4, tcp, dccp, ip6, ipcidr, sctp, udp, onion, onion3, memory; then those without any:
+#: p2p-websocket-star, p2p-webrtc-star, p2p-webrtc-direct, webrtc-direct, webrtc, p2p-circuit, udt, utp, https, tls,
+#: noise, quic, quic-v1, webtransport, ws, wss, http
+_FIXED = {4: 4, 6: 2, 33: 2, 41: 16, 43: 1, 132: 2, 273: 2, 444: 12, 445: 37, 777: 8} | dict.fromkeys(
+    (479, 275, 276, 280, 281, 290, 301, 302, 443, 448, 454, 460, 461, 465, 477, 478, 480), 0
+)
+#: those whose value says its length: ip6zone, dns, dns4, dns6, dnsaddr, unix, p2p, garlic64, garlic32, sni, certhash,
+#: http-path
+_VARIABLE = frozenset((42, 53, 54, 55, 56, 400, P2P_CODE, 446, 447, 449, 466, 481))
+
+
+def components(data: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Each part of an address: the code of its protocol, its value, and the offset it begins at.
+
+    :raises RemoteProtocolError: cut short, or of a protocol that is not known here
+    """
+    offset = 0
+    while offset < len(data):
+        start = offset
+        code, offset = _varint(data, offset)
+        size = _FIXED.get(code)
+        if size is None:
+            if code not in _VARIABLE:
+                raise RemoteProtocolError(f"address: protocol {code} is not known here: {data[:64].hex()}")
+            size, offset = _varint(data, offset)
+        end = offset + size
+        if end > len(data):
+            raise RemoteProtocolError(f"address: expected {size} bytes of protocol {code}, got {len(data) - offset}")
+        yield code, data[offset:end], start
+        offset = end
+
+
+def parse_address(data: bytes) -> Multiaddr:
+    """The address in `data`, as it came from a peer: from then on nothing that is done with it can fail.
+
+    :raises RemoteProtocolError: empty, longer than `MAX_ADDRESS_SIZE`, malformed, or of a protocol not known here
+    """
+    if not 0 < len(data) <= MAX_ADDRESS_SIZE:
+        raise RemoteProtocolError(f"address: expected 1 to {MAX_ADDRESS_SIZE} bytes, got {len(data)}")
+    addr = Multiaddr(data)
+    plain = True
+    for code, value, _ in components(data):
+        if code == P2P_CODE:
+            PeerId.from_bytes(value)
+        elif code in _VARIABLE or code == 43:
+            plain = False
+    if not plain:
+        try:
+            str(addr)
+        except ValueError as error:
+            raise RemoteProtocolError(f"address: {error}") from None
+    return addr
+
+
+@lru_cache(maxsize=256)
+def parse_text(text: str) -> Multiaddr:
+    """The address in `text`, as a user wrote it. Remembers what it parsed last: parsing costs a tenth of a millisecond.
+
+    :raises LocalProtocolError: not an address
+    """
+    try:
+        addr = Multiaddr(_CID_PEER.sub(lambda match: str(PeerId.parse(match[0])), text))
+        if addr.to_bytes() and text.startswith("/"):
+            return parse_address(addr.to_bytes())
+    except (ValueError, LookupError, RemoteProtocolError) as error:
+        raise LocalProtocolError(f"{_expected(text)}: {error}") from None
+    raise LocalProtocolError(_expected(text))
+
+
+def split_peer(addr: Multiaddr) -> tuple[Multiaddr, PeerId | None]:
+    """An address without the `/p2p/...` at its end, and the peer named there.
+
+    :raises RemoteProtocolError: `addr` is malformed
+    """
+    data = addr.to_bytes()
+    code, value, start = 0, b"", 0
+    for code, value, start in components(data):  # noqa: B007
+        pass
+    if code != P2P_CODE:
+        return addr, None
+    return Multiaddr(data[:start]), PeerId.from_bytes(value)
+
+
+def with_peer(addr: Multiaddr, peer: PeerId) -> Multiaddr:
+    """An address with `/p2p/<peer>` at its end."""
+    identity = peer.to_bytes()
+    return Multiaddr(addr.to_bytes() + _P2P_PREFIX + varint.encode(len(identity)) + identity)
+
+
+_P2P_PREFIX = varint.encode(P2P_CODE)
+
+
+#: the peer id as a CID: not what goes into the binary form
+_CID_PEER = re.compile(r"(?<=/p2p/)[bkz][^/]*")
+
+
+def _varint(data: bytes, offset: int) -> tuple[int, int]:
+    head = varint.decode(data, offset)
+    if head is None:
+        raise RemoteProtocolError(f"address: cut short: {data[:64].hex()}")
+    return head
+
+
+def _expected(text: str) -> str:
+    return f"expected an address such as /ip4/127.0.0.1/tcp/4001, got {text[:128]!r}"
