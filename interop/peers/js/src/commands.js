@@ -138,9 +138,9 @@ export const commands = {
   async identify (address, options) {
     const node = await makeNode(await makeKey(options.key))
     try {
-      const identified = new Promise(resolve => node.addEventListener('peer:identify', event => resolve(event.detail)))
       const connection = await dial(node, address)
-      const result = await identified
+      // The library also does it by itself, but then keeps silent where it fails.
+      const result = await node.services.identify.identify(connection)
       print({
         peer_id: result.peerId.toString(),
         agent_version: result.agentVersion ?? null,

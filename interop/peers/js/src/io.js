@@ -16,6 +16,7 @@ export class Reader {
   #ended = false
   #error
   #wake
+  #resuming = false
 
   constructor (stream) {
     this.#stream = stream
@@ -23,9 +24,7 @@ export class Reader {
       progress()
       this.#chunks.push(event.data)
       this.#queued += event.data.byteLength
-      if (this.#queued >= PAUSE_AT && stream.readStatus === 'readable') {
-        stream.pause()
-      }
+      this.#pauseIfFull()
       this.#wake?.()
     })
     stream.addEventListener('end', () => {
@@ -52,7 +51,7 @@ export class Reader {
   async read () {
     while (this.#chunks.length === 0) {
       if (this.#stream.readStatus === 'paused') {
-        this.#stream.resume() // hands over at once what came meanwhile
+        this.#resume()
         continue
       }
       if (this.#error != null) {
@@ -66,6 +65,21 @@ export class Reader {
     const chunk = this.#chunks.shift()
     this.#queued -= chunk.byteLength
     return chunk
+  }
+
+  #pauseIfFull () {
+    if (this.#queued >= PAUSE_AT && !this.#resuming && this.#stream.readStatus === 'readable') {
+      this.#stream.pause()
+    }
+  }
+
+  #resume () {
+    // This hands over at once what came meanwhile. Pausing again before it is done would leave a stream that says it
+    // is paused and yet goes on letting the other side send.
+    this.#resuming = true
+    this.#stream.resume()
+    this.#resuming = false
+    this.#pauseIfFull()
   }
 
   /** Reads exactly that many bytes; what is left of the last chunk is read next. */
@@ -93,10 +107,21 @@ export class Reader {
   }
 }
 
-/** Hands the data to the stream and waits until the stream takes more. */
+/**
+ * Hands the data to the stream and waits until the stream takes more. It goes in pieces, as the library puts into one
+ * yamux frame all that the window lets through, and rust-yamux ends the connection at a frame of more than 1 MiB.
+ */
 export async function send (stream, data) {
+  for (let start = 0; start < data.byteLength; start += CHUNK) {
+    await sendPiece(stream, data.byteLength <= CHUNK ? data : cut(data, start, start + CHUNK))
+  }
+}
+
+const cut = (data, start, end) => data instanceof Uint8Array ? data.subarray(start, end) : data.sublist(start, Math.min(end, data.byteLength))
+
+async function sendPiece (stream, piece) {
   progress()
-  if (!stream.send(data)) {
+  if (!stream.send(piece)) {
     // Not stream.onDrain(): it waits only the first time it is called.
     while (stream.writableNeedsDrain) {
       if (stream.writeStatus === 'closed') {

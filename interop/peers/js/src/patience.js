@@ -16,5 +16,5 @@ export function endWhenStuck () {
       console.error('error: nothing happened for 30 s')
       process.exit(1)
     }
-  }, 500).unref()
+  }, 500)
 }

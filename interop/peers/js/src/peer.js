@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { multiaddr } from '@multiformats/multiaddr'
 import { commands, stdinEnd } from './commands.js'
-import { KEY_TYPES, makeKey, makeNode } from './node.js'
+import { canMakeKey, KEY_TYPES, makeKey, makeNode } from './node.js'
 import { endWhenStuck } from './patience.js'
 import { serve } from './protocols.js'
 
@@ -68,6 +68,11 @@ try {
 } catch (error) {
   console.error(error.message)
   process.exit(2)
+}
+
+if (!canMakeKey(parsed.options.key)) {
+  console.error(`error: js-libp2p cannot use a key of type ${parsed.options.key}`)
+  process.exit(3)
 }
 
 try {
