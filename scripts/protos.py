@@ -1,7 +1,7 @@
 """Generate src/p2pstack/wire/pb from protos/.
 
-`python scripts/protos.py` writes the modules and their stubs; with `--check` it writes nothing and fails if what is there
-is not what the .proto files say.
+`python scripts/protos.py` writes the modules and their stubs; with `--check` it writes nothing and fails if what is
+there is not what the .proto files say.
 """
 
 import argparse
