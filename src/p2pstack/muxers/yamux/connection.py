@@ -283,8 +283,9 @@ class YamuxConnection(MuxedConnection):
                     if self._drained is not None:
                         self._drained.set()
                         self._drained = None
-                    await checkpoint()
-                    continue
+                    if session.wants_to_send:
+                        await checkpoint()
+                        continue
                 if self._closing:
                     if said_goodbye:
                         await channel.send_eof()

@@ -28,6 +28,9 @@ __all__ = ["SocketStream", "connect"]
 
 RECEIVE_BUFFER = 131_072
 
+#: A read of at least this many bytes is taken for part of a burst, of which more has come meanwhile.
+_BRIMMING = 16_384
+
 _shared_buffer: RunVar[memoryview] = RunVar("p2pstack_receive_buffer")
 
 
@@ -45,12 +48,13 @@ def _receive_buffer() -> memoryview:
 class SocketStream(RawStream):
     """Owns a connected, non-blocking TCP socket."""
 
-    __slots__ = ("_buffer", "_receiving", "_sending", "_socket", "_surplus")
+    __slots__ = ("_brimming", "_buffer", "_receiving", "_sending", "_socket", "_surplus")
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._surplus = b""
         self._buffer = _receive_buffer()
+        self._brimming = False  # the last read suggests that there is more
         self._receiving = False
         self._sending = False
 
@@ -60,9 +64,14 @@ class SocketStream(RawStream):
             return memoryview(data)
         # Always let other tasks run before reading on: they consume what the last read brought while it is warm in the
         # cache, and a fast sender cannot keep the loop to itself. Worth half of the throughput.
-        await checkpoint()
+        if self._brimming:
+            await checkpoint()
+        else:
+            await self._wait()
         buffer = self._buffer
-        return buffer[: await self._receive_into(buffer)]
+        received = await self._receive_into(buffer)
+        self._brimming = received >= _BRIMMING
+        return buffer[:received]
 
     async def receive(self, max_bytes: int = 65_536) -> bytes:
         if self._surplus:
@@ -74,6 +83,13 @@ class SocketStream(RawStream):
 
     def unread(self, data: bytes) -> None:
         self._surplus = bytes(data) + self._surplus
+
+    async def _wait(self) -> None:
+        """Wait until there is something to read."""
+        try:
+            await wait_readable(self._socket)
+        except ValueError:
+            raise ClosedResourceError from None
 
     async def _receive_into(self, buffer: memoryview) -> int:
         if self._receiving:
