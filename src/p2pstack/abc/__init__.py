@@ -2,6 +2,7 @@
 
 ====================  ==========================================================================================
 `bytestream.py`       `PushbackStream`, `RawStream`: what bytes travel on, below security
+`exchange.py`         `Exchange`: a conversation without I/O, such as a negotiation or a handshake
 `security.py`         `SecureTransport`, `SecureChannel`
 `muxer.py`            `StreamMuxer`, `MuxedConnection`, `MuxedStream`
 `upgrader.py`         `Upgrader`: raw stream in, secure and multiplexed connection out

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from p2pstack.abc.bytestream import PushbackStream, RawStream
+from p2pstack.abc.exchange import Exchange
 from p2pstack.identity.keys import PublicKey
 from p2pstack.identity.peer_id import PeerId
 
@@ -42,7 +43,7 @@ class SecureChannel(PushbackStream):
         `SecurityError` if a record cannot be authenticated."""
 
     @abstractmethod
-    async def send_chunks(self, chunks: Sequence[bytes]) -> None:
+    async def send_chunks(self, chunks: Sequence[bytes | bytearray | memoryview]) -> None:
         """Send chunks of at most `record_size` bytes, a record each, in one write.
 
         Only one task at a time may send. A cancelled send leaves the channel unusable: close it.
@@ -58,14 +59,25 @@ class SecureTransport(ABC):
         """The id it is negotiated by, such as `/noise`."""
 
     @abstractmethod
-    async def secure_outbound(self, stream: RawStream, *, peer: PeerId | None, muxers: Sequence[str] = ()) -> SecureChannel:
+    async def secure_outbound(
+        self,
+        stream: RawStream,
+        *,
+        peer: PeerId | None,
+        muxers: Sequence[str] = (),
+        proposal: Exchange[object] | None = None,
+    ) -> SecureChannel:
         """Secure a stream that this side dialled.
 
         :param stream: owned by the channel on success, closed by the caller on failure
         :param peer: who is expected; None accepts anybody
         :param muxers: muxers to offer within the handshake, best first
+        :param proposal: what proposes this protocol, such as `Dialer(["/noise"])`, where that has not been done: it then
+            travels with the first message of the handshake
         :raises PeerIdMismatch: somebody else answered
         :raises SecurityError: the handshake failed
+        :raises RemoteProtocolError: what came is no handshake
+        :raises NegotiationError: the proposal was refused, or no muxer is in common
         """
 
     @abstractmethod

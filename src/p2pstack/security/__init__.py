@@ -1,0 +1,1 @@
+"""Secure channels: `noise/`, and `plaintext/` for tests. Neither knows of the other."""
