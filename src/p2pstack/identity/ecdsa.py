@@ -1,7 +1,9 @@
 """ECDSA keys on the NIST curves.
 
-Source: libp2p specs, peer-ids, "ECDSA". Curves as in go-libp2p: P-224, P-256, P-384 and P-521.
+Source: libp2p specs, peer-ids, "ECDSA". The curves are those of go-libp2p; rust-libp2p knows P-256 alone.
 """
+
+from typing import cast
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,15 +18,17 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from p2pstack.errors import LocalProtocolError, RemoteProtocolError
-from p2pstack.identity import pem
 from p2pstack.identity.keys import KeyType, PrivateKey, PublicKey
 
 __all__ = ["EcdsaPrivateKey", "EcdsaPublicKey"]
 
 _ALGORITHM = ec.ECDSA(SHA256())
 _CURVES = (ec.SECP224R1, ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
-#: a P-521 key has 158 bytes
-_MAX_PUBLIC_SIZE = 256
+#: PKIX of a P-521 key, the largest: what is longer is refused unparsed
+_MAX_PUBLIC_SIZE = 158
+#: the object identifier id-ecPublicKey, which begins within the first few bytes of PKIX
+_ALGORITHM_ID = bytes.fromhex("06072a8648ce3d0201")
+_ALGORITHM_PLACE = slice(4, 15)
 
 
 class EcdsaPublicKey(PublicKey):
@@ -46,16 +50,16 @@ class EcdsaPublicKey(PublicKey):
 
         :raises RemoteProtocolError: not one, or of a curve other than P-224, P-256, P-384 and P-521
         """
+        if len(raw) > _MAX_PUBLIC_SIZE:
+            raise RemoteProtocolError(f"ECDSA public key: expected at most {_MAX_PUBLIC_SIZE} bytes, got {len(raw)}")
         try:
-            if len(raw) > _MAX_PUBLIC_SIZE:
-                raise ValueError(f"longer than {_MAX_PUBLIC_SIZE} bytes")
-            key = load_der_public_key(raw)
-            if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, _CURVES):
-                raise ValueError("not of a NIST curve")
+            if _ALGORITHM_ID not in raw[_ALGORITHM_PLACE]:
+                raise ValueError("another algorithm")
+            key = cast("ec.EllipticCurvePublicKey", load_der_public_key(raw))
         except (ValueError, UnsupportedAlgorithm) as error:
-            raise RemoteProtocolError(
-                f"ECDSA public key: expected PKIX in DER, got {len(raw)} bytes: {error}"
-            ) from None
+            raise RemoteProtocolError(f"ECDSA public key: expected PKIX in DER, got {len(raw)} other bytes") from error
+        if not isinstance(key.curve, _CURVES):
+            raise RemoteProtocolError(f"ECDSA public key: expected P-224, P-256, P-384 or P-521, got {key.curve.name}")
         return cls(key)
 
     def verify(self, data: bytes, signature: bytes) -> bool:
@@ -93,9 +97,9 @@ class EcdsaPrivateKey(PrivateKey):
         try:
             key = load_der_private_key(raw, None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise LocalProtocolError(f"ECDSA private key: expected SEC 1 in DER: {error}") from None
+            raise LocalProtocolError(f"ECDSA private key: expected SEC 1 in DER, got {len(raw)} other bytes") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, _CURVES):
-            raise LocalProtocolError("ECDSA private key: expected one of a NIST curve")
+            raise LocalProtocolError("ECDSA private key: expected one on P-224, P-256, P-384 or P-521, got another")
         return cls(key)
 
     @property
@@ -108,6 +112,3 @@ class EcdsaPrivateKey(PrivateKey):
 
     def sign(self, data: bytes) -> bytes:
         return self._key.sign(data, _ALGORITHM)
-
-    def to_pem(self, *, password: bytes | None = None) -> bytes:
-        return pem.dump(self._key, password)

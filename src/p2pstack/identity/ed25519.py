@@ -17,7 +17,10 @@ _SIGNATURE_SIZE = 64
 
 
 class Ed25519PublicKey(PublicKey):
-    """An Ed25519 public key. `raw` is its 32 bytes."""
+    """An Ed25519 public key. `raw` is its 32 bytes.
+
+    Any 32 bytes are taken; where they are no point of the curve, or one of small order, no signature is theirs.
+    """
 
     __slots__ = ()
 
@@ -27,13 +30,9 @@ class Ed25519PublicKey(PublicKey):
 
     @classmethod
     def from_raw(cls, raw: bytes) -> "Ed25519PublicKey":
-        """The key of these 32 bytes.
-
-        :raises RemoteProtocolError: another length
-        """
         if len(raw) != _PUBLIC_SIZE:
             raise RemoteProtocolError(f"Ed25519 public key: expected {_PUBLIC_SIZE} bytes, got {len(raw)}")
-        return cls(raw)
+        return cls(bytes(raw))
 
     def verify(self, data: bytes, signature: bytes) -> bool:
         if len(signature) != _SIGNATURE_SIZE:
@@ -46,13 +45,13 @@ class Ed25519PublicKey(PublicKey):
 
 
 class Ed25519PrivateKey(PrivateKey):
-    """An Ed25519 private key. `raw` is its 32-byte seed and the 32 bytes of the public key behind it."""
+    """An Ed25519 private key. `raw` is its 32-byte seed with the public key behind it."""
 
-    __slots__ = ("_public_key", "_secret")
+    __slots__ = ("_public_key", "_raw")
 
-    def __init__(self, secret: bytes, public_key: Ed25519PublicKey) -> None:
-        self._secret = secret
-        self._public_key = public_key
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._public_key = Ed25519PublicKey(raw[_SEED_SIZE:])
 
     @property
     def type(self) -> KeyType:
@@ -60,32 +59,31 @@ class Ed25519PrivateKey(PrivateKey):
 
     @classmethod
     def new(cls) -> "Ed25519PrivateKey":
-        """A key of fresh random bytes."""
-        public, secret = crypto_sign_keypair()
-        return cls(secret, Ed25519PublicKey(public))
+        _, raw = crypto_sign_keypair()
+        return cls(raw)
 
     @classmethod
     def from_seed(cls, seed: bytes) -> "Ed25519PrivateKey":
-        """The key of a 32-byte secret: the same each time.
+        """The key of 32 secret bytes: the same one each time.
 
         :raises LocalProtocolError: another length
         """
         if len(seed) != _SEED_SIZE:
             raise LocalProtocolError(f"Ed25519 seed: expected {_SEED_SIZE} bytes, got {len(seed)}")
-        public, secret = crypto_sign_seed_keypair(seed)
-        return cls(secret, Ed25519PublicKey(public))
+        _, raw = crypto_sign_seed_keypair(bytes(seed))
+        return cls(raw)
 
     @classmethod
     def from_raw(cls, raw: bytes) -> "Ed25519PrivateKey":
-        """The key of its seed and public key, as libp2p stores it; old files have the public key twice.
+        """The key of a seed with its public key behind it, which old files have twice.
 
         :raises LocalProtocolError: neither 64 nor 96 bytes, or a public key that is not the seed's
         """
-        if len(raw) not in (64, 96):
-            raise LocalProtocolError(f"Ed25519 private key: expected 64 bytes (or 96 in old files), got {len(raw)}")
+        if len(raw) not in (_SEED_SIZE + _PUBLIC_SIZE, _SEED_SIZE + 2 * _PUBLIC_SIZE):
+            raise LocalProtocolError(f"Ed25519 private key: expected 64 bytes, or 96 in old files, got {len(raw)}")
         key = cls.from_seed(raw[:_SEED_SIZE])
-        if raw[_SEED_SIZE:] not in (key.public_key.raw, key.public_key.raw * 2):
-            raise LocalProtocolError("Ed25519 private key: its public key is another's; make a new key")
+        if raw[_SEED_SIZE:] not in (key.public_key.raw, 2 * key.public_key.raw):
+            raise LocalProtocolError("Ed25519 private key: its public half is that of another key; make a new one")
         return key
 
     @property
@@ -94,15 +92,12 @@ class Ed25519PrivateKey(PrivateKey):
 
     @property
     def raw(self) -> bytes:
-        return self._secret
+        return self._raw
 
     @property
     def seed(self) -> bytes:
-        """The 32 secret bytes."""
-        return self._secret[:_SEED_SIZE]
+        """The 32 secret bytes that the key is made of."""
+        return self._raw[:_SEED_SIZE]
 
     def sign(self, data: bytes) -> bytes:
-        return crypto_sign(data, self._secret)[:_SIGNATURE_SIZE]
-
-    def to_pem(self, *, password: bytes | None = None) -> bytes:
-        raise NotImplementedError
+        return crypto_sign(data, self._raw)[:_SIGNATURE_SIZE]

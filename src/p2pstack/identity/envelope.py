@@ -1,31 +1,33 @@
-"""Signed envelopes: a payload that says who signed it.
+"""Signed envelopes: a payload that proves who wrote it, through whatever hands it came.
 
 Source: libp2p specs, RFC 0002.
 """
 
 from dataclasses import dataclass
 
-from p2pstack.errors import SecurityError
+from p2pstack.errors import LocalProtocolError, SecurityError
 from p2pstack.identity.keys import PrivateKey, PublicKey
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.wire.framing import encode_frame
-from p2pstack.wire.pb import envelope_pb2
+from p2pstack.wire.pb.envelope_pb2 import Envelope
 from p2pstack.wire.protobuf import parse
 
 __all__ = ["SignedEnvelope"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignedEnvelope:
-    """A payload and a signature over it that has been verified: made by `seal` or `from_bytes` only."""
+    """A payload with a signature that holds: made by `seal` or `from_bytes`, never by hand."""
 
-    #: who signed
+    #: whose signature it is
     public_key: PublicKey
-    #: what the payload is: the bytes of a multicodec
+    #: what the signature is for: it holds in no other domain
+    domain: str
+    #: what the payload is: a multicodec, or a path that begins with `/`
     payload_type: bytes
     #: what was signed
     payload: bytes
-    #: the signer's, over the domain, the type and the payload
+    #: over the domain, the payload's type and the payload
     signature: bytes
 
     @property
@@ -37,34 +39,44 @@ class SignedEnvelope:
     def seal(cls, key: PrivateKey, *, domain: str, payload_type: bytes, payload: bytes) -> "SignedEnvelope":
         """Sign `payload`.
 
-        :param domain: what the signature is for: it is worth nothing in another
+        :param domain: what the signature is for, such as `"libp2p-peer-record"`
+        :param payload_type: a multicodec, or a path that begins with `/`
+        :raises LocalProtocolError: the domain is empty
         """
-        signature = key.sign(_signed_bytes(domain, payload_type, payload))
-        return cls(key.public_key, payload_type, payload, signature)
+        if not domain:
+            raise LocalProtocolError("a signed envelope needs a domain, or its signature could be used for anything")
+        return cls(
+            public_key=key.public_key,
+            domain=domain,
+            payload_type=payload_type,
+            payload=payload,
+            signature=key.sign(_signed_bytes(domain, payload_type, payload)),
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes, *, domain: str) -> "SignedEnvelope":
-        """The envelope in `data`, its signature verified.
+        """The envelope in `data`, once its signature has been verified. Its payload may still be anything.
 
-        :raises RemoteProtocolError: not an envelope, or with no acceptable key
-        :raises SecurityError: the signature is not the key's, or is of another domain
+        :param domain: what the signature must be for
+        :raises RemoteProtocolError: not an envelope, or with a key that is not acceptable
+        :raises SecurityError: the signature is not the key's, or is for another domain
         """
-        message = parse(envelope_pb2.Envelope, data, what="signed envelope")
+        message = parse(Envelope, data, what="signed envelope")
         key = PublicKey.from_protobuf(message.public_key)
-        if not key.verify(_signed_bytes(domain, message.payload_type, message.payload), message.signature):
-            raise SecurityError(f"signed envelope: the signature in domain {domain!r} is not that of {key.peer_id}")
-        return cls(key, message.payload_type, message.payload, message.signature)
-
-    open = from_bytes
+        payload_type, payload, signature = message.payload_type, message.payload, message.signature
+        if not key.verify(_signed_bytes(domain, payload_type, payload), signature):
+            raise SecurityError(f"signed envelope: expected a signature by {key.peer_id} for {domain!r}, got another")
+        return cls(public_key=key, domain=domain, payload_type=payload_type, payload=payload, signature=signature)
 
     def to_bytes(self) -> bytes:
-        """The envelope for the wire."""
-        return envelope_pb2.Envelope(
+        """The envelope as it travels."""
+        message = Envelope(
             public_key=self.public_key.to_protobuf(),
             payload_type=self.payload_type,
             payload=self.payload,
             signature=self.signature,
-        ).SerializeToString()
+        )
+        return message.SerializeToString()
 
 
 def _signed_bytes(domain: str, payload_type: bytes, payload: bytes) -> bytes:

@@ -1,7 +1,12 @@
-"""RSA keys: those of old peers. From 2,048 to 8,192 bits.
+"""RSA keys: those of old peers.
 
-Source: libp2p specs, peer-ids, "RSA"; bounds as in go-libp2p, which a larger key once kept busy (CVE-2023-39533).
+From 2,048 to 8,192 bits, and public exponents of at most 31 bits: a peer chooses its key, and with it what verifying
+its signatures costs (CVE-2023-39533). The bounds are go-libp2p's.
+
+Source: libp2p specs, peer-ids, "RSA".
 """
+
+from typing import cast
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -17,7 +22,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from p2pstack.errors import LocalProtocolError, RemoteProtocolError
-from p2pstack.identity import pem
 from p2pstack.identity.keys import KeyType, PrivateKey, PublicKey
 
 __all__ = ["RsaPrivateKey", "RsaPublicKey"]
@@ -25,8 +29,12 @@ __all__ = ["RsaPrivateKey", "RsaPublicKey"]
 _MIN_BITS = 2_048
 _MAX_BITS = 8_192
 _MAX_EXPONENT = (1 << 31) - 1
-#: PKIX of the largest key, with the largest exponent, has 1,064 bytes; PKCS#1 of a private one about 4,650
-_MAX_PUBLIC_SIZE = 1_064
+#: PKIX of a key at both upper bounds: what is longer is refused unparsed
+_MAX_PUBLIC_SIZE = 1_063
+#: the AlgorithmIdentifier of RSA, and where it stands in the PKIX of a key of such a size
+_ALGORITHM = bytes.fromhex("300d06092a864886f70d0101010500")
+_ALGORITHM_PLACE = slice(4, 19)
+#: PKCS#1 of a private key of 8,192 bits, generously
 _MAX_PRIVATE_SIZE = 5_000
 _PADDING = PKCS1v15()
 _HASH = SHA256()
@@ -49,20 +57,20 @@ class RsaPublicKey(PublicKey):
     def from_raw(cls, raw: bytes) -> "RsaPublicKey":
         """The key in a PKIX structure.
 
-        :raises RemoteProtocolError: not one, or of fewer than 2,048 or more than 8,192 bits
+        :raises RemoteProtocolError: not one, or of a size or an exponent out of bounds
         """
+        if len(raw) > _MAX_PUBLIC_SIZE:
+            raise RemoteProtocolError(f"RSA public key: expected at most {_MAX_BITS} bits, got {len(raw)} bytes")
         try:
-            if len(raw) > _MAX_PUBLIC_SIZE:
-                raise ValueError(f"longer than one of {_MAX_BITS} bits")
-            key = load_der_public_key(raw)
-            if not isinstance(key, rsa.RSAPublicKey):
-                raise ValueError("of another kind of key")
-            if not _MIN_BITS <= key.key_size <= _MAX_BITS:
-                raise ValueError(f"{key.key_size} bits; {_MIN_BITS} to {_MAX_BITS} are allowed")
-            if key.public_numbers().e > _MAX_EXPONENT:
-                raise ValueError("the exponent has more than 31 bits")
+            if raw[_ALGORITHM_PLACE] != _ALGORITHM:
+                raise ValueError("another algorithm")
+            key = cast("rsa.RSAPublicKey", load_der_public_key(raw))
         except (ValueError, UnsupportedAlgorithm) as error:
-            raise RemoteProtocolError(f"RSA public key: expected PKIX in DER, got {len(raw)} bytes: {error}") from None
+            raise RemoteProtocolError(f"RSA public key: expected PKIX in DER, got {len(raw)} other bytes") from error
+        if not _MIN_BITS <= key.key_size <= _MAX_BITS:
+            raise RemoteProtocolError(f"RSA public key: expected {_MIN_BITS} to {_MAX_BITS} bits, got {key.key_size}")
+        if key.public_numbers().e > _MAX_EXPONENT:
+            raise RemoteProtocolError("RSA public key: expected an exponent of at most 31 bits, got a larger one")
         return cls(key)
 
     def verify(self, data: bytes, signature: bytes) -> bool:
@@ -79,8 +87,6 @@ class RsaPrivateKey(PrivateKey):
     __slots__ = ("_key", "_public_key")
 
     def __init__(self, key: rsa.RSAPrivateKey) -> None:
-        if not _MIN_BITS <= key.key_size <= _MAX_BITS:
-            raise LocalProtocolError(f"RSA private key: expected {_MIN_BITS} to {_MAX_BITS} bits, got {key.key_size}")
         self._key = key
         self._public_key = RsaPublicKey(key.public_key())
 
@@ -99,14 +105,16 @@ class RsaPrivateKey(PrivateKey):
 
         :raises LocalProtocolError: not one, or of fewer than 2,048 or more than 8,192 bits
         """
+        if len(raw) > _MAX_PRIVATE_SIZE:
+            raise LocalProtocolError(f"RSA private key: expected at most {_MAX_BITS} bits, got {len(raw)} bytes")
         try:
-            if len(raw) > _MAX_PRIVATE_SIZE:
-                raise ValueError(f"longer than one of {_MAX_BITS} bits")
             key = load_der_private_key(raw, None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise LocalProtocolError(f"RSA private key: expected PKCS#1 in DER: {error}") from None
+            raise LocalProtocolError(f"RSA private key: expected PKCS#1 in DER, got {len(raw)} other bytes") from error
         if not isinstance(key, rsa.RSAPrivateKey):
-            raise LocalProtocolError("RSA private key: expected PKCS#1 in DER, got another kind of key")
+            raise LocalProtocolError("RSA private key: expected one, got a key of another type")
+        if not _MIN_BITS <= key.key_size <= _MAX_BITS:
+            raise LocalProtocolError(f"RSA private key: expected {_MIN_BITS} to {_MAX_BITS} bits, got {key.key_size}")
         return cls(key)
 
     @property
@@ -119,6 +127,3 @@ class RsaPrivateKey(PrivateKey):
 
     def sign(self, data: bytes) -> bytes:
         return self._key.sign(data, _PADDING, _HASH)
-
-    def to_pem(self, *, password: bytes | None = None) -> bytes:
-        return pem.dump(self._key, password)

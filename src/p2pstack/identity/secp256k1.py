@@ -1,26 +1,27 @@
 """secp256k1 keys: those of Bitcoin and Ethereum.
 
-Source: libp2p specs, peer-ids, "Secp256k1".
+Source: libp2p specs, peer-ids, "Secp256k1"; BIP 62 and BIP 66 for signatures.
 """
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from p2pstack.errors import LocalProtocolError, RemoteProtocolError
-from p2pstack.identity import pem
 from p2pstack.identity.keys import KeyType, PrivateKey, PublicKey
 
 __all__ = ["Secp256k1PrivateKey", "Secp256k1PublicKey"]
 
 _SECRET_SIZE = 32
 _CURVE = ec.SECP256K1()
+_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 _ALGORITHM = ec.ECDSA(SHA256())
 
 
 class Secp256k1PublicKey(PublicKey):
-    """A secp256k1 public key. `raw` is the compressed point, 33 bytes."""
+    """A secp256k1 public key. `raw` is its compressed point, 33 bytes."""
 
     __slots__ = ("_key",)
 
@@ -34,14 +35,14 @@ class Secp256k1PublicKey(PublicKey):
 
     @classmethod
     def from_raw(cls, raw: bytes) -> "Secp256k1PublicKey":
-        """The key of a point: compressed (33 bytes), or not (65 bytes), as some peers send it.
+        """The key of a point, compressed (33 bytes) or, as other implementations take it too, not (65 bytes).
 
         :raises RemoteProtocolError: not a point of the curve
         """
         try:
             return cls(ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, raw))
-        except ValueError:
-            raise RemoteProtocolError(f"secp256k1 public key: expected a point, got {len(raw)} other bytes") from None
+        except ValueError as error:
+            raise RemoteProtocolError(f"secp256k1 public key: expected a point, got {len(raw)} other bytes") from error
 
     def verify(self, data: bytes, signature: bytes) -> bool:
         try:
@@ -52,7 +53,7 @@ class Secp256k1PublicKey(PublicKey):
 
 
 class Secp256k1PrivateKey(PrivateKey):
-    """A secp256k1 private key. `raw` is its 32-byte number."""
+    """A secp256k1 private key. `raw` is its number, 32 bytes, most significant first."""
 
     __slots__ = ("_key", "_public_key")
 
@@ -66,21 +67,16 @@ class Secp256k1PrivateKey(PrivateKey):
 
     @classmethod
     def new(cls) -> "Secp256k1PrivateKey":
-        """A key of a fresh random number."""
         return cls(ec.generate_private_key(_CURVE))
 
     @classmethod
     def from_raw(cls, raw: bytes) -> "Secp256k1PrivateKey":
-        """The key of a 32-byte number, most significant byte first.
-
-        :raises LocalProtocolError: another length, zero, or not below the order of the curve
-        """
-        if len(raw) != _SECRET_SIZE:
-            raise LocalProtocolError(f"secp256k1 private key: expected {_SECRET_SIZE} bytes, got {len(raw)}")
-        try:
-            return cls(ec.derive_private_key(int.from_bytes(raw, "big"), _CURVE))
-        except ValueError:
-            raise LocalProtocolError("secp256k1 private key: expected a number from 1 to the curve's order") from None
+        number = int.from_bytes(raw, "big")
+        if len(raw) != _SECRET_SIZE or not 0 < number < _ORDER:
+            raise LocalProtocolError(
+                "secp256k1 private key: expected 32 bytes, a number from 1 to below the curve's order"
+            )
+        return cls(ec.derive_private_key(number, _CURVE))
 
     @property
     def public_key(self) -> Secp256k1PublicKey:
@@ -91,7 +87,6 @@ class Secp256k1PrivateKey(PrivateKey):
         return self._key.private_numbers().private_value.to_bytes(_SECRET_SIZE, "big")
 
     def sign(self, data: bytes) -> bytes:
-        return self._key.sign(data, _ALGORITHM)
-
-    def to_pem(self, *, password: bytes | None = None) -> bytes:
-        return pem.dump(self._key, password)
+        # Two values of s are valid, and some peers, js-libp2p for one, take the lower only (BIP 62).
+        r, s = decode_dss_signature(self._key.sign(data, _ALGORITHM))
+        return encode_dss_signature(r, min(s, _ORDER - s))
