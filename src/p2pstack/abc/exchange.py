@@ -34,5 +34,5 @@ class Exchange(Protocol[T_co]):
 
     @property
     def surplus(self) -> bytes:
-        """Takes the bytes that came behind the peer's last message: they belong to the next protocol."""
+        """The bytes that came behind the peer's last message: they belong to the next protocol."""
         ...

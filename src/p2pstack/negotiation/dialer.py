@@ -97,7 +97,7 @@ class Dialer:
 
     @property
     def surplus(self) -> bytes:
-        """Takes the bytes behind the listener's acceptance: they are of the protocol agreed on."""
+        """The bytes behind the listener's acceptance: they are of the protocol agreed on."""
         return self._decoder.surplus
 
     @property

@@ -118,7 +118,7 @@ class Listener:
 
     @property
     def surplus(self) -> bytes:
-        """Takes the bytes behind the accepted proposal: they are of that protocol."""
+        """The bytes behind the accepted proposal: they are of that protocol."""
         return self._decoder.surplus
 
     def _receive_line(self, line: str) -> None:

@@ -59,5 +59,5 @@ class Optimistic(Generic[T_co]):
 
     @property
     def surplus(self) -> bytes:
-        """Takes the bytes behind the exchange."""
+        """The bytes behind the exchange."""
         return self._exchange.surplus

@@ -1,9 +1,10 @@
 """Driving an exchange over a stream. Deadlines are the caller's: one for all that belongs together."""
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
-from anyio import EndOfStream
+from anyio import BrokenResourceError, EndOfStream
 
 from p2pstack.abc.bytestream import PushbackStream
 from p2pstack.abc.exchange import Exchange
@@ -18,13 +19,16 @@ T = TypeVar("T")
 async def conduct(stream: PushbackStream, exchange: Exchange[T]) -> T:
     """Talk until `exchange` has its result. Surplus bytes are given back to the stream.
 
+    A peer that does not listen any more may have said all it had to say, so a send that fails ends nothing by itself.
+
     :raises P2PError: what `exchange` raises; the stream is then of no use
     :raises BrokenResourceError: the stream broke
     """
     result: T | None = None
     while True:
         if data := exchange.data_to_send():
-            await stream.send(data)
+            with suppress(BrokenResourceError):
+                await stream.send(data)
         if result is not None:
             stream.unread(exchange.surplus)
             return result

@@ -61,7 +61,5 @@ class HandshakeDecoder:
 
     @property
     def surplus(self) -> bytes:
-        """Takes the bytes behind the last message."""
-        surplus = bytes(self._buffer)
-        self._buffer.clear()
-        return surplus
+        """The bytes behind the last message."""
+        return bytes(self._buffer)

@@ -142,7 +142,7 @@ class Handshake:
 
     @property
     def surplus(self) -> bytes:
-        """Takes the bytes behind the peer's last message: its first records."""
+        """The bytes behind the peer's last message: its first records."""
         return self._decoder.surplus
 
     def _receive_message(self, message: bytes) -> Session | None:

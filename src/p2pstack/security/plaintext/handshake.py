@@ -64,5 +64,5 @@ class Handshake:
 
     @property
     def surplus(self) -> bytes:
-        """Takes the bytes behind the peer's message."""
+        """The bytes behind the peer's message."""
         return self._decoder.surplus
