@@ -1,0 +1,204 @@
+"""What can be typed: commands, arguments, options. What a command does is in its own module, loaded when it runs."""
+
+from collections.abc import Awaitable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, BadParameter, Exit, Option, Typer
+
+from p2pstack.cli.output import Output
+from p2pstack.cli.run import Backend, guard, run
+
+__all__ = ["app"]
+
+app = Typer(
+    help="Peer-to-peer networking that speaks the libp2p wire protocols.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+keys = Typer(help="Make and show identity keys.", no_args_is_help=True)
+app.add_typer(keys, name="key")
+
+
+class KeyKind(StrEnum):
+    """The types of key that a peer may have."""
+
+    ED25519 = "ed25519"
+    SECP256K1 = "secp256k1"
+    ECDSA = "ecdsa"
+    RSA = "rsa"
+
+
+def _address(text: str) -> str:
+    from p2pstack.errors import LocalProtocolError
+    from p2pstack.identity.address import parse_text
+
+    try:
+        parse_text(text)
+    except LocalProtocolError as error:
+        raise BadParameter(str(error)) from None
+    return text
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"p2pstack {version('p2pstack')}")
+        raise Exit
+
+
+Address = Annotated[
+    str,
+    Argument(
+        metavar="ADDR",
+        parser=_address,
+        help="Where the node listens; with /p2p/<peer id> at its end that id is verified.",
+    ),
+]
+KeyFile = Annotated[
+    Path | None, Option(metavar="FILE", help="The identity to use, as made by `p2pstack key new`; default: a new one.")
+]
+Loop = Annotated[Backend, Option(help="The event loop to run on.")]
+Json = Annotated[bool, Option("--json", help="Print one JSON object a line and nothing else.")]
+WhichKey = Annotated[Path, Argument(metavar="FILE", help="The key file.")]
+
+
+@app.callback()
+def p2pstack(
+    version: Annotated[bool, Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+@keys.command("new")
+def key_new(
+    file: WhichKey = Path("p2pstack.key"),
+    key_type: Annotated[KeyKind, Option("--type", help="The type of key.")] = KeyKind.ED25519,
+    pem: Annotated[bool, Option("--pem", help="Write PKCS#8 in PEM, not what other libp2p software stores.")] = False,
+    force: Annotated[bool, Option("--force", help="Replace the file if there is one.")] = False,
+    json: Json = False,
+) -> None:
+    """Write a new identity key to FILE, readable by you only."""
+    from p2pstack.cli.keys import new
+
+    output = Output(as_json=json)
+    _end(guard(lambda: new(output, file, key_type=key_type.value, pem=pem, force=force)))
+
+
+@keys.command("show")
+def key_show(file: WhichKey = Path("p2pstack.key"), json: Json = False) -> None:
+    """Show the peer id and the public key that belong to the key in FILE."""
+    from p2pstack.cli.keys import show
+
+    _end(guard(lambda: show(Output(as_json=json), file)))
+
+
+@app.command()
+def node(
+    listen: Annotated[
+        list[str] | None,
+        Option(
+            metavar="ADDR", parser=_address, help="Where to listen; may be given again. Default: /ip4/127.0.0.1/tcp/0"
+        ),
+    ] = None,
+    key: KeyFile = None,
+    connect: Annotated[
+        list[str] | None, Option(metavar="ADDR", parser=_address, help="A node to connect to; may be given again.")
+    ] = None,
+    backend: Loop = Backend.ASYNCIO,
+    json: Json = False,
+) -> None:
+    """Serve a node until interrupted: identify, ping, perf and /echo/1.0.0.
+
+    To be reached from other machines, listen on /ip4/0.0.0.0/tcp/4001 or the like.
+    """
+    from p2pstack.cli.node import node
+
+    output = Output(as_json=json)
+    addrs = listen or ["/ip4/127.0.0.1/tcp/0"]
+    _end(run(lambda: node(output, listen=addrs, key_file=key, connect=connect or []), backend=backend, serves=True))
+
+
+@app.command()
+def ping(
+    addr: Address,
+    count: Annotated[int, Option(min=1, help="How many pings.")] = 5,
+    interval: Annotated[float, Option(min=0, help="Seconds from an answer to the next ping.")] = 0,
+    key: KeyFile = None,
+    backend: Loop = Backend.ASYNCIO,
+    json: Json = False,
+) -> None:
+    """Measure round trips to a node."""
+    from p2pstack.cli.ping import ping
+
+    _end(run(lambda: ping(Output(as_json=json), addr, count=count, interval=interval, key_file=key), backend=backend))
+
+
+@app.command()
+def identify(addr: Address, key: KeyFile = None, backend: Loop = Backend.ASYNCIO, json: Json = False) -> None:
+    """Ask a node who it is and what it speaks."""
+    from p2pstack.cli.identify import identify
+
+    _end(run(lambda: identify(Output(as_json=json), addr, key_file=key), backend=backend))
+
+
+@app.command()
+def echo(
+    addr: Address,
+    key: KeyFile = None,
+    backend: Loop = Backend.ASYNCIO,
+    json: Annotated[
+        bool, Option("--json", help="Print no echo, but one JSON object: how much was sent, and both SHA-256.")
+    ] = False,
+) -> None:
+    """Send standard input through a node's /echo/1.0.0 to standard output."""
+    from p2pstack.cli.echo import echo
+
+    _end(run(lambda: echo(Output(as_json=json), addr, key_file=key), backend=backend))
+
+
+@app.command()
+def perf(
+    addr: Address,
+    upload_bytes: Annotated[int, Option(min=0, metavar="N", help="Bytes to send.")] = 1 << 28,
+    download_bytes: Annotated[int, Option(min=0, metavar="N", help="Bytes to receive.")] = 1 << 28,
+    iterations: Annotated[int, Option(min=1, metavar="N", help="How often to measure.")] = 1,
+    key: KeyFile = None,
+    backend: Loop = Backend.ASYNCIO,
+    json: Json = False,
+) -> None:
+    """Measure a node's throughput and latency through /perf/1.0.0."""
+    from p2pstack.cli.perf import perf
+
+    def command() -> Awaitable[None]:
+        return perf(
+            Output(as_json=json),
+            addr,
+            upload=upload_bytes,
+            download=download_bytes,
+            iterations=iterations,
+            key_file=key,
+        )
+
+    _end(run(command, backend=backend))
+
+
+@app.command()
+def demo(
+    hosts: Annotated[int, Option(min=3, max=26, help="How many hosts.")] = 5,
+    file_bytes: Annotated[int, Option(min=1, metavar="N", help="How large a file each host has.")] = 1 << 26,
+    json: Json = False,
+) -> None:
+    """Start several hosts on this machine that call each other by peer id and fetch each other's files."""
+    from p2pstack.cli.demo.director import demo
+
+    _end(run(lambda: demo(Output(as_json=json), hosts=hosts, file_bytes=file_bytes)))
+
+
+def _end(code: int) -> None:
+    if code:
+        raise Exit(code)

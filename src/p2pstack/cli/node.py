@@ -1,0 +1,109 @@
+"""`p2pstack node`: serve until interrupted, and tell who comes and goes."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import anyio
+from rich.console import Group, RenderableType
+from rich.filesize import decimal
+from rich.live import Live
+from rich.text import Text
+
+from p2pstack.abc.connection import Stream
+from p2pstack.abc.events import Event, PeerConnected, PeerDisconnected, PeerIdentified
+from p2pstack.abc.host import Host
+from p2pstack.cli.echo import ECHO
+from p2pstack.cli.hosts import make_host
+from p2pstack.cli.output import Output, complain, grid, milliseconds
+from p2pstack.errors import P2PError
+
+__all__ = ["node"]
+
+#: between two looks at the connections, where a person watches, in seconds
+_REFRESH_INTERVAL = 0.5
+
+
+async def node(output: Output, *, listen: Sequence[str], key_file: Path | None, connect: Sequence[str]) -> None:
+    """Serve identify, ping, perf and echo until cancelled."""
+    host = make_host(key_file, listen=listen, perf=True)
+    host.handle(ECHO, handler=serve_echo)
+    async with host:
+        with host.events.subscribe(PeerConnected, PeerDisconnected, PeerIdentified) as events:
+            addrs = [str(addr) for addr in host.addrs]
+            output.record(event="listening", peer_id=str(host.peer_id), addrs=addrs)
+            output.facts(peer_id=host.peer_id, listening_on=addrs)
+            async with anyio.create_task_group() as tasks:
+                for addr in connect:
+                    tasks.start_soon(_connect, output, host, addr)
+                if output.live:
+                    tasks.start_soon(_watch, output, host)
+                async for event in events:
+                    _tell(output, host, event)
+
+
+async def serve_echo(stream: Stream) -> None:
+    """Send back every byte as it comes."""
+    async for chunk in stream:
+        await stream.send(chunk)
+
+
+async def _connect(output: Output, host: Host, addr: str) -> None:
+    """A node that cannot be reached keeps nobody from reaching this one."""
+    try:
+        await host.connect(addr)
+    except P2PError as error:
+        complain(str(error))
+        output.record(event="dial_failed", addr=addr, error=str(error))
+
+
+def _tell(output: Output, host: Host, event: Event) -> None:
+    say = partial(output.say, style="dim") if output.live else output.say
+    match event:
+        case PeerConnected(peer=peer):
+            connections = host.connections_to(peer)
+            addr = str(connections[0].remote_addr) if connections else None
+            direction = connections[0].direction.value if connections else None
+            output.record(event="peer_connected", peer_id=str(peer), addr=addr, direction=direction)
+            say(f"connected     {peer} {direction or ''} {addr or ''}")
+        case PeerDisconnected(peer=peer):
+            output.record(event="peer_disconnected", peer_id=str(peer))
+            say(f"disconnected  {peer}")
+        case PeerIdentified(peer=peer, agent_version=agent, protocols=protocols, pushed=pushed):
+            output.record(
+                event="peer_identified",
+                peer_id=str(peer),
+                agent_version=agent,
+                protocols=list(protocols),
+                pushed=pushed,
+            )
+            say(f"identified    {peer} as {agent}, {len(protocols)} protocols")
+        case _:
+            pass
+
+
+async def _watch(output: Output, host: Host) -> None:
+    """Keep a table of the connections below the lines."""
+    with Live(console=output.console, auto_refresh=False) as live:
+        while True:
+            live.update(_table(host), refresh=True)
+            await anyio.sleep(_REFRESH_INTERVAL)
+
+
+def _table(host: Host) -> RenderableType:
+    connections = host.connections
+    if not connections:
+        return Text("nobody is connected; ctrl-c ends", style="dim")
+    table = grid("peer", "software", "", "address", "over", ">round trip", ">received", ">sent")
+    for connection in connections:
+        table.add_row(
+            str(connection.remote_peer),
+            host.peerstore.agent_version(connection.remote_peer) or "",
+            connection.direction.value,
+            str(connection.remote_addr),
+            f"{connection.security} {connection.muxer}",
+            milliseconds(connection.rtt),
+            decimal(connection.bytes_received),
+            decimal(connection.bytes_sent),
+        )
+    return Group(table, Text("ctrl-c ends", style="dim"))
