@@ -53,6 +53,13 @@ def test_random_signatures_do_not_verify() -> None:  # RUSTSEC-2019-0004: any 64
     assert not any(key.verify(b"data", bits.randbytes(64)) for _ in range(100))
 
 
+def test_bytes_do_not_move_between_data_and_signature() -> None:
+    key = Ed25519PrivateKey.from_seed(bytes(32))
+    signature = key.sign(b"data")
+    assert not key.public_key.verify(b"ata", signature + b"d")
+    assert not key.public_key.verify(signature[-1:] + b"data", signature[:-1])
+
+
 def test_of_the_scalars_that_fit_only_the_reduced_one_verifies() -> None:
     key = Ed25519PrivateKey.from_seed(bytes(32))
     signature = key.sign(b"data")

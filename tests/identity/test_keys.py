@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from p2pstack.errors import LocalProtocolError, RemoteProtocolError
+from p2pstack.identity.ed25519 import Ed25519PublicKey
 from p2pstack.identity.keys import KeyType, PrivateKey, PublicKey
 from p2pstack.wire import varint
 
@@ -82,6 +83,11 @@ def test_keys_compare_and_hash_by_value(key: PrivateKey) -> None:
     assert key != key.public_key
     assert key.public_key != key
     assert key.public_key != key.public_key.raw
+
+
+def test_keys_of_two_types_differ_even_with_the_same_bytes() -> None:
+    point = PrivateKey.generate(KeyType.SECP256K1).public_key
+    assert Ed25519PublicKey(point.raw) != point
 
 
 def test_public_keys_can_be_copied_and_pickled(key: PrivateKey) -> None:
