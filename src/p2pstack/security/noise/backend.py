@@ -13,7 +13,10 @@ from struct import Struct
 
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base, randombytes
+from nacl.exceptions import CryptoError
 from noise.patterns import PatternXX
+
+from p2pstack.errors import SecurityError
 
 __all__ = ["KEY_SIZE", "NONCE", "Backend", "KeySource", "X25519KeyPair", "random_key"]
 
@@ -69,8 +72,13 @@ class X25519:
         return X25519KeyPair.from_private_bytes(self._source())
 
     def dh(self, private_key: bytes, public_key: bytes) -> bytes:
-        """:raises CryptoError: the result is zero, as with a public key of small order"""
-        return crypto_scalarmult(private_key, public_key)
+        """:raises SecurityError: the secret would be zero"""
+        try:
+            return crypto_scalarmult(private_key, public_key)
+        except CryptoError as error:
+            raise SecurityError(
+                f"expected an X25519 key from the peer that leads to a secret, got {public_key.hex()}, of small order"
+            ) from error
 
 
 class ChaChaPoly:

@@ -34,7 +34,6 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from cryptography.exceptions import InvalidTag
-from nacl.exceptions import CryptoError
 from noise.noise_protocol import NoiseProtocol
 
 from p2pstack.errors import NegotiationError, P2PError, PeerIdMismatch, SecurityError
@@ -176,7 +175,7 @@ class Handshake:
         payload = bytearray()
         try:
             self._state.read_message(message, payload)
-        except (InvalidTag, CryptoError, ValueError) as error:
+        except (InvalidTag, ValueError) as error:
             raise SecurityError(
                 f"expected message {self._message} of 3 of the Noise handshake, got {len(message)} bytes that are not "
                 f"authentic, or without the keys it begins with ({type(error).__name__})"
