@@ -121,13 +121,17 @@ class MemoryStream(RawStream):
         await checkpoint()
 
     async def aclose(self) -> None:
+        self.close()
+        await checkpoint()
+
+    def close(self) -> None:
+        """`aclose` without waiting."""
         self._closed = True
         self._outgoing.no_writer = True
         self._incoming.no_reader = True
         self._incoming.chunks.clear()
         self._outgoing.wake()
         self._incoming.wake()
-        await checkpoint()
 
     def _take(self, max_bytes: int) -> bytes:
         """Up to `max_bytes` of what is there: as TCP does, without regard to how it was sent."""

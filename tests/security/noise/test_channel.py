@@ -16,7 +16,7 @@ from anyio import (
 
 from p2pstack.errors import LocalProtocolError, SecurityError
 from p2pstack.security.noise.channel import NoiseChannel
-from p2pstack.security.noise.cipher import SendCipher
+from p2pstack.security.noise.cipher import MAX_NONCE, SendCipher
 from p2pstack.security.noise.handshake import Session
 from p2pstack.streams.memory import MemoryStream, memory_pipe
 
@@ -148,6 +148,18 @@ async def test_a_bad_record_closes_the_channel_at_once(ends) -> None:
         await there.send_chunks([b"x"])
     with pytest.raises(EndOfStream):
         await here.receive()
+
+
+async def test_when_all_nonces_are_used_up_the_channel_closes(ends) -> None:
+    """CVE-2021-4239: a nonce that wraps."""
+    here, there, _, _ = ends
+    here._send_cipher = SendCipher(here._session.send_key, nonce=MAX_NONCE)
+    with pytest.raises(SecurityError, match="connect anew"):
+        await here.send(b"one more")
+    with pytest.raises(ClosedResourceError):
+        await here.receive()
+    with pytest.raises(EndOfStream):
+        await there.receive()
 
 
 async def test_a_cancelled_send_cannot_be_followed_by_another(ends) -> None:

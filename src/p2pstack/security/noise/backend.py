@@ -82,21 +82,20 @@ class X25519:
 
 
 class ChaChaPoly:
-    """ChaCha20-Poly1305 with the nonces of Noise."""
+    """ChaCha20-Poly1305 with the nonces of Noise. Holds no key: each is used for one or two messages."""
 
-    __slots__ = ("_aead",)
+    __slots__ = ()
 
     def initialize(self, key: bytes) -> None:
-        """Use `key` from now on."""
-        self._aead = ChaCha20Poly1305(key)
+        """Nothing: the key comes with each call."""
 
-    def encrypt(self, k: object, n: int, ad: bytes, plaintext: bytes) -> bytes:
-        """Message `n`. The key is the one it was initialized with."""
-        return self._aead.encrypt(NONCE.pack(n), plaintext, ad)
+    def encrypt(self, k: bytes, n: int, ad: bytes, plaintext: bytes) -> bytes:
+        """Message `n` under key `k`."""
+        return ChaCha20Poly1305(k).encrypt(NONCE.pack(n), plaintext, ad)
 
-    def decrypt(self, k: object, n: int, ad: bytes, ciphertext: bytes) -> bytes:
+    def decrypt(self, k: bytes, n: int, ad: bytes, ciphertext: bytes) -> bytes:
         """:raises InvalidTag: it is not authentic"""
-        return self._aead.decrypt(NONCE.pack(n), ciphertext, ad)
+        return ChaCha20Poly1305(k).decrypt(NONCE.pack(n), ciphertext, ad)
 
 
 class Sha256:

@@ -88,7 +88,11 @@ class NoiseChannel(SecureChannel):
             raise BusyResourceError("sending to")
         if self._broken:
             raise BrokenResourceError("an earlier send was cancelled or failed: close this channel")
-        records = self._send_cipher.seal(chunks)
+        try:
+            records = self._send_cipher.seal(chunks)
+        except SecurityError:
+            await aclose_forcefully(self._stream)
+            raise
         self._sending = True
         try:
             await self._stream.send(cast("bytes", records))  # a raw stream sends any buffer; anyio's type says less
