@@ -17,8 +17,8 @@ __all__ = ["Handler", "Host", "Target"]
 
 #: Who to reach: a peer id (its addresses come from the peerstore), an address (with `/p2p/...` the identity is
 #: verified), several addresses of one peer, or a `PeerInfo`. Text is parsed as an address where it begins with `/`,
-#: else as a peer id.
-Target: TypeAlias = PeerId | Multiaddr | PeerInfo | str | Sequence[Multiaddr | str]
+#: else as a peer id. A `Connection` stands for itself: a stream opened to it is opened there.
+Target: TypeAlias = PeerId | Multiaddr | PeerInfo | Connection | str | Sequence[Multiaddr | str]
 
 #: Serves one inbound stream. Returning closes the stream, raising resets it.
 Handler: TypeAlias = Callable[[Stream], Awaitable[None]]
@@ -77,7 +77,7 @@ class Host(ABC):
         """The connections to one peer, the preferred one first."""
 
     @overload
-    def handle(self, *protocols: str) -> Callable[[Handler], Handler]: ...
+    def handle(self, *protocols: str, max_streams_per_peer: int | None = None) -> Callable[[Handler], Handler]: ...
     @overload
     def handle(self, *protocols: str, handler: Handler, max_streams_per_peer: int | None = None) -> Handler: ...
     @abstractmethod

@@ -76,6 +76,14 @@ class Peerstore(ABC):
     def set_agent_version(self, peer: PeerId, agent: str) -> None:
         """Remember the peer's name for its software."""
 
+    @abstractmethod
+    def keep(self, peer: PeerId) -> None:
+        """Hold on to all that is known of a peer, and to its addresses past their time: it is connected."""
+
+    @abstractmethod
+    def release(self, peer: PeerId) -> None:
+        """End `keep`: the peer is no longer connected. What is known of it may be forgotten when room is needed."""
+
     @property
     @abstractmethod
     def peers(self) -> Sequence[PeerId]:

@@ -8,7 +8,9 @@ Source: multiformats, multiaddr, and its table of protocols.
 
 import re
 from collections.abc import Iterator
+from enum import IntEnum
 from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
 
 from multiaddr import Multiaddr
 
@@ -16,7 +18,19 @@ from p2pstack.errors import LocalProtocolError, RemoteProtocolError
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.wire import varint
 
-__all__ = ["MAX_ADDRESS_SIZE", "P2P_CODE", "components", "parse_address", "parse_text", "split_peer", "with_peer"]
+__all__ = [
+    "MAX_ADDRESS_SIZE",
+    "P2P_CODE",
+    "Reach",
+    "components",
+    "first_code",
+    "ip_of",
+    "parse_address",
+    "parse_text",
+    "reach",
+    "split_peer",
+    "with_peer",
+]
 
 #: bytes of an address that is accepted from a peer, at most
 MAX_ADDRESS_SIZE = 1024
@@ -110,6 +124,47 @@ def with_peer(addr: Multiaddr, peer: PeerId) -> Multiaddr:
     """An address with `/p2p/<peer>` at its end."""
     identity = peer.to_bytes()
     return Multiaddr(addr.to_bytes() + _P2P_PREFIX + varint.encode(len(identity)) + identity)
+
+
+class Reach(IntEnum):
+    """From where an address can be reached, the nearest first."""
+
+    #: from this machine, or this process
+    LOOPBACK = 0
+    #: from this network: private and link-local addresses
+    PRIVATE = 1
+    #: from everywhere
+    PUBLIC = 2
+
+
+def reach(addr: Multiaddr) -> Reach:
+    """From where it can be reached. Without IP an address is of this process (`/memory`), or of a name, which counts as
+    public."""
+    ip = ip_of(addr)
+    if ip is None:
+        return Reach.LOOPBACK if first_code(addr) == 777 else Reach.PUBLIC
+    if ip.is_loopback:
+        return Reach.LOOPBACK
+    return Reach.PRIVATE if ip.is_private or ip.is_link_local else Reach.PUBLIC
+
+
+def ip_of(addr: Multiaddr) -> IPv4Address | IPv6Address | None:
+    """The IP address that an address begins with; None where it begins with something else."""
+    for code, value, _ in components(addr.to_bytes()):
+        if code == 4:
+            return IPv4Address(value)
+        if code == 41:
+            return IPv6Address(value)
+        if code != 42:
+            break
+    return None
+
+
+def first_code(addr: Multiaddr) -> int:
+    """The code of the protocol that an address begins with; 0 of an empty one."""
+    for code, _, _ in components(addr.to_bytes()):
+        return code
+    return 0
 
 
 _P2P_PREFIX = varint.encode(P2P_CODE)

@@ -1,0 +1,1 @@
+"""Protocols that nodes speak, a folder each, written against `p2pstack.abc` as anybody's would be."""

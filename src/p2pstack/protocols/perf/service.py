@@ -1,0 +1,72 @@
+"""Serving perf."""
+
+from anyio import CancelScope, EndOfStream, current_time
+from anyio.abc import TaskStatus
+
+from p2pstack.abc.connection import Stream
+from p2pstack.abc.host import Host
+from p2pstack.errors import LocalProtocolError, RemoteProtocolError
+from p2pstack.protocols.perf.messages import HEADER_SIZE, PERF, decode_header
+
+__all__ = ["Perf"]
+
+#: The deadline moves after this many chunks: moving it for each would be felt.
+_CHUNKS_A_DEADLINE = 16
+
+
+class Perf:
+    """Reads what a client sends and throws it away, then sends as many zeros as it asked for: from one buffer, so that
+    a client that asks for 2**64 - 1 bytes costs no more memory than another.
+
+    :param chunk_size: bytes sent at a time
+    :param max_streams_per_peer: inbound streams of one peer; a further one is reset
+    :param stall_timeout: seconds a client may take for 16 chunks
+    """
+
+    def __init__(
+        self, *, chunk_size: int = 65_536, max_streams_per_peer: int = 16, stall_timeout: float = 60.0
+    ) -> None:
+        if chunk_size < 1 or max_streams_per_peer < 1 or stall_timeout <= 0:
+            raise LocalProtocolError("Perf: expected chunk_size, max_streams_per_peer and stall_timeout above 0")
+        self._zeros = bytes(chunk_size)
+        self._max_streams_per_peer = max_streams_per_peer
+        self._stall_timeout = stall_timeout
+
+    async def run(self, host: Host, *, task_status: TaskStatus[None]) -> None:
+        host.handle(PERF, handler=self._serve, max_streams_per_peer=self._max_streams_per_peer)
+        task_status.started()
+
+    async def _serve(self, stream: Stream) -> None:
+        with CancelScope() as scope:
+            wanted = await self._receive(stream, scope)
+            await self._send(stream, wanted, scope)
+            return
+        stream.reset()
+
+    async def _receive(self, stream: Stream, scope: CancelScope) -> int:
+        """How many bytes are wanted, when all that was sent up has come."""
+        header = b""
+        chunks = 0
+        while True:
+            if not chunks % _CHUNKS_A_DEADLINE:
+                scope.deadline = current_time() + self._stall_timeout
+            chunks += 1
+            try:
+                data = await stream.receive()
+            except EndOfStream:
+                break
+            if len(header) < HEADER_SIZE:
+                header += data[: HEADER_SIZE - len(header)]
+        if len(header) < HEADER_SIZE:
+            raise RemoteProtocolError(f"perf: expected a header of {HEADER_SIZE} bytes, got {len(header)}")
+        return decode_header(header)
+
+    async def _send(self, stream: Stream, wanted: int, scope: CancelScope) -> None:
+        zeros = self._zeros
+        size = len(zeros)
+        for chunk in range(wanted // size):
+            if not chunk % _CHUNKS_A_DEADLINE:
+                scope.deadline = current_time() + self._stall_timeout
+            await stream.send(zeros)
+        if rest := wanted % size:
+            await stream.send(zeros[:rest])

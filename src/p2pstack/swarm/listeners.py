@@ -1,0 +1,162 @@
+"""Accept loops. Nothing that one arrival does ends a loop."""
+
+import logging
+from collections.abc import Sequence
+
+from anyio import CancelScope, ClosedResourceError, current_time
+from anyio.abc import TaskGroup
+from multiaddr import Multiaddr
+
+from p2pstack.abc.connection import Direction
+from p2pstack.abc.events import EventBus, ListenerClosed, Listening
+from p2pstack.abc.gater import ConnectionGater
+from p2pstack.abc.muxer import MuxedConnection
+from p2pstack.abc.transport import Arrival, Listener, Transport
+from p2pstack.abc.upgrader import Upgrader
+from p2pstack.errors import LimitExceeded, LocalProtocolError, P2PError
+from p2pstack.swarm.config import SwarmConfig
+from p2pstack.swarm.connection import SwarmConnection
+from p2pstack.swarm.dialer import FAILURES, discard
+from p2pstack.swarm.dials import Admit
+from p2pstack.swarm.pending import Pending, PendingInbound
+from p2pstack.swarm.table import ConnectionTable
+
+__all__ = ["Listeners"]
+
+logger = logging.getLogger(__name__)
+
+#: seconds after which the addresses of the machine are asked for again
+_ADDRS_FRESH = 5.0
+
+
+class Listeners:
+    """The listeners of a swarm, each with a task that accepts. An arrival has a task too: the one that upgrades it and
+    then serves the connection."""
+
+    __slots__ = (
+        "_addrs",
+        "_addrs_stale_at",
+        "_admit",
+        "_bus",
+        "_gater",
+        "_listeners",
+        "_pending",
+        "_table",
+        "_tasks",
+        "_transports",
+        "_upgrader",
+    )
+
+    def __init__(
+        self,
+        tasks: TaskGroup,
+        *,
+        transports: Sequence[Transport],
+        upgrader: Upgrader,
+        gater: ConnectionGater,
+        table: ConnectionTable,
+        admit: Admit,
+        bus: EventBus,
+        config: SwarmConfig,
+    ) -> None:
+        self._tasks = tasks
+        self._transports = transports
+        self._upgrader = upgrader
+        self._gater = gater
+        self._table = table
+        self._admit = admit
+        self._bus = bus
+        self._pending = PendingInbound(config, bus)
+        self._listeners: list[Listener] = []
+        self._addrs: tuple[Multiaddr, ...] | None = None
+        self._addrs_stale_at = 0.0
+
+    @property
+    def addrs(self) -> Sequence[Multiaddr]:
+        """The addresses listened on, each once, without peer id. The machine's own are asked for again after some
+        seconds: that takes long, and they seldom change."""
+        now = current_time()
+        if self._addrs is None or now >= self._addrs_stale_at:
+            self._addrs = tuple(dict.fromkeys(addr for listener in self._listeners for addr in listener.addrs))
+            self._addrs_stale_at = now + _ADDRS_FRESH
+        return self._addrs
+
+    @property
+    def pending(self) -> int:
+        """How many arrivals are not upgraded yet."""
+        return len(self._pending)
+
+    async def listen(self, addr: Multiaddr) -> Sequence[Multiaddr]:
+        """Listen on `addr`; the addresses that it came to.
+
+        :raises LocalProtocolError: no transport here listens on such an address
+        :raises ListenError: the address is taken, or is not of this machine
+        """
+        transport = next((transport for transport in self._transports if transport.can_listen(addr)), None)
+        if transport is None:
+            names = ", ".join(type(transport).__name__ for transport in self._transports) or "none"
+            raise LocalProtocolError(f"no transport here listens on {addr}; transports: {names}")
+        listener = await transport.listen(addr, upgrader=self._upgrader)
+        self._listeners.append(listener)
+        self._addrs = None
+        addrs = tuple(listener.addrs)
+        self._tasks.start_soon(self._accept, listener, name=f"listen {addr}")
+        self._bus.emit(Listening(addrs))
+        return addrs
+
+    async def aclose(self) -> None:
+        """Stop listening; connections stay."""
+        for listener in tuple(self._listeners):
+            await listener.aclose()
+
+    async def _accept(self, listener: Listener) -> None:
+        addrs = tuple(listener.addrs)
+        error: BaseException | None = None
+        try:
+            while True:
+                self._take(await listener.accept())
+        except ClosedResourceError as closed:
+            error = closed.__cause__
+            if error is not None:
+                logger.error("no longer listening on %s: %s", ", ".join(map(str, addrs)), error)
+        finally:
+            self._listeners.remove(listener)
+            self._addrs = None
+            with CancelScope(shield=True):
+                await listener.aclose()
+            self._bus.emit(ListenerClosed(addrs, error))
+
+    def _take(self, arrival: Arrival) -> None:
+        try:
+            self._table.check_room()
+            allowed = self._gater.allow_accept(arrival.endpoints)
+        except (LimitExceeded, OSError) as error:
+            logger.debug("an inbound connection was refused: %s", error)
+            allowed = False
+        if allowed:
+            self._tasks.start_soon(self._run, arrival, self._pending.add(arrival.remote_ip), name="inbound connection")
+        else:
+            arrival.abort()
+
+    async def _run(self, arrival: Arrival, pending: Pending) -> None:
+        connection = await self._establish(arrival, pending)
+        del arrival, pending  # not needed for as long as the connection lives
+        if connection is not None:
+            await connection.serve()
+
+    async def _establish(self, arrival: Arrival, pending: Pending) -> SwarmConnection | None:
+        muxed: MuxedConnection | None = None
+        try:
+            with pending.scope:
+                endpoints = arrival.endpoints
+                muxed = await arrival.upgrade()
+                return self._admit(muxed, endpoints, Direction.INBOUND)
+        except FAILURES as error:
+            logger.debug("an inbound connection was not upgraded: %s", error)
+            if muxed is not None and isinstance(error, P2PError):
+                await discard(muxed)
+        finally:
+            self._pending.remove(pending)
+            if muxed is None:
+                arrival.abort()
+        return None
