@@ -7,6 +7,10 @@
 `state.py`          `StreamState`: one stream as the session sees it (pure)
 `outbox.py`         what waits to be sent, and in which order it goes (pure)
 `events.py`         what the session tells
+`liveness.py`       pings: whether the peer is there, and how far away (pure)
+`table.py`          the streams of a session, and how many there may be (pure)
+`lifecycle.py`      how streams end, and who is told (pure)
+`receiver.py`       the half of the session that takes bytes from the peer (pure)
 `session.py`        `Session`: bytes in, events out; calls in, bytes out (pure)
 `stream.py`         `YamuxStream`: a stream to await on
 `connection.py`     `YamuxConnection`: the tasks that move the bytes

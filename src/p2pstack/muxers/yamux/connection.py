@@ -25,6 +25,7 @@ from anyio import (
     create_task_group,
     current_time,
     move_on_after,
+    sleep,
     sleep_forever,
 )
 from anyio.lowlevel import checkpoint
@@ -190,16 +191,18 @@ class YamuxConnection(MuxedConnection):
         finally:
             self._scope = None
             self._end()
-            with CancelScope(shield=True):
-                await self._channel.aclose()
-            if self._done is not None:
-                self._done.set()
+            try:
+                with CancelScope(shield=True):
+                    await self._channel.aclose()
+            finally:
+                if self._done is not None:
+                    self._done.set()
         if self._failure is not None:
             raise self._failure
 
     async def aclose(self) -> None:
         if self._scope is None:
-            self._closing = True
+            self._end()
             with CancelScope(shield=True):
                 await self._channel.aclose()
             return
@@ -211,8 +214,7 @@ class YamuxConnection(MuxedConnection):
             with move_on_after(self._config.close_timeout):
                 await self._done.wait()
         finally:
-            if self._scope is not None:
-                self._scope.cancel()
+            self._cancel()
         with CancelScope(shield=True):
             await self._done.wait()
 
@@ -220,6 +222,9 @@ class YamuxConnection(MuxedConnection):
         """End the connection for a reason found outside the reader."""
         if self._failure is None:
             self._failure = error
+        self._cancel()
+
+    def _cancel(self) -> None:
         if self._scope is not None:
             self._scope.cancel()
 
@@ -246,7 +251,9 @@ class YamuxConnection(MuxedConnection):
                     self._drained = Event()
                     await self._drained.wait()
         except EndOfStream:
-            self.epitaph = "the peer closed the connection"
+            self._failure = None  # a write may have found out first
+            code = session.remote_go_away
+            self.epitaph = "the peer closed the connection" + (f" with code {code}" if code else "")
         except RemoteProtocolError as error:
             self._failure = error
         except (BrokenResourceError, ClosedResourceError) as error:
@@ -259,9 +266,10 @@ class YamuxConnection(MuxedConnection):
         """Let the writer flush: the peer is told what it did wrong, if it still listens."""
         self._closing = True
         self.wake_writer()
-        self._drained = Event()
         with move_on_after(self._config.close_timeout):
-            await self._drained.wait()
+            while self.session.wants_to_send or self._sending_since is not None:
+                self._drained = Event()
+                await self._drained.wait()
 
     # --- the writer
 
@@ -298,10 +306,11 @@ class YamuxConnection(MuxedConnection):
                 await self._wake.wait()
                 self.writer_idle = False
         except (BrokenResourceError, ClosedResourceError) as error:
-            if self._closing:
-                self._fail_quietly()
-            else:
-                self._fail(ConnectionClosed(f"the connection to {self.remote_peer} broke: {error}"))
+            if not self._closing:
+                self._closing = True
+                self._failure = ConnectionClosed(f"the connection to {self.remote_peer} broke: {error}")
+            await sleep(self._config.close_timeout)  # the reader may still find what the peer sent before it went
+            self._cancel()
         except P2PError as error:
             self._fail(error)
 
@@ -311,10 +320,6 @@ class YamuxConnection(MuxedConnection):
         if self._tick is not None and self._tick.deadline > now + self._config.write_timeout:
             self._tick.cancel()
 
-    def _fail_quietly(self) -> None:
-        if self._scope is not None:
-            self._scope.cancel()
-
     # --- the keeper
 
     async def _keep(self) -> None:
@@ -322,7 +327,7 @@ class YamuxConnection(MuxedConnection):
         session = self.session
         while True:
             deadline = session.deadline
-            if self._active:
+            if self._active or self._sending_since is not None:
                 since = current_time() if self._sending_since is None else self._sending_since
                 deadline = min(deadline, since + config.write_timeout)
                 self._active = False

@@ -4,7 +4,7 @@
 the peer               what happens
 =====================  =========================================================================================
 is heard               nothing: any byte is a sign of life
-is silent for          a ping goes out
+is silent for          a ping goes out, even if another one never came back
 `keepalive_interval`
 answers a ping         the round trip is measured
 is silent for          the connection is given up
@@ -41,9 +41,14 @@ class Liveness:
     @property
     def deadline(self) -> float:
         """When `ping_due` is to be asked next."""
-        if self.pinging:
-            return max(self._pinged_at, self._heard_at) + self._config.write_timeout
+        if self._silent:
+            return self._pinged_at + self._config.write_timeout
         return self._heard_at + self._config.keepalive_interval
+
+    @property
+    def _silent(self) -> bool:
+        """Whether nothing came since a ping went out."""
+        return self.pinging and self._heard_at <= self._pinged_at
 
     def heard(self, now: float) -> None:
         """Bytes came."""
@@ -56,11 +61,17 @@ class Liveness:
         """
         if now < self.deadline:
             return False
-        if self.pinging:
+        if self._silent:
             raise ConnectionClosed(
                 f"the peer has been silent for {now - self._heard_at:.1f} s and answers no ping: taken for dead"
             )
         return True
+
+    def rtt_wanted(self, now: float) -> bool:
+        """Whether the round trip has not been measured for a while: a busy connection never gets to `ping_due`."""
+        if self.rtt is None:
+            return not self.pinging
+        return now - self._pinged_at >= self._config.keepalive_interval
 
     def next_ping(self, now: float) -> int:
         """The value of the next ping, which goes out now."""

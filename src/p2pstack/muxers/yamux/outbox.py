@@ -35,7 +35,7 @@ class Outbox:
         return bool(self.control or self._round)
 
     def add(self, stream: StreamState, data: bytes | memoryview) -> None:
-        """Queue data of a stream; it must not change any more."""
+        """Queue data of a stream, at least one byte; it must not change any more."""
         stream.outbox.append(data)
         size = len(data)
         stream.queued += size
@@ -80,7 +80,7 @@ class Outbox:
                 room -= len(piece)
         streams = self._round
         while streams and limit > 0:
-            if room < _SCRAP:
+            if room < _SCRAP and parts:
                 chunks.append(b"".join(parts))
                 limit -= record - room
                 parts = []

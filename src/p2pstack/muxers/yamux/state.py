@@ -10,7 +10,8 @@ sending       open                                   finishing: `close_write`, w
 receiving     open                                   ended: FIN came; what is unread can still be read
               open                                   discarding: `close_read`; what comes is dropped
               discarding                             ended: FIN came, or the linger time is over (RST goes out)
-both          any                                    reset: RST came or went; what is queued or unread is gone
+both          any                                    reset: RST came or went; what is queued or unread is gone,
+                                                     but for what the peer had already ended by its FIN
 ============  =====================================  ==========================================================
 """
 
@@ -43,6 +44,7 @@ class StreamState:
         "owner",
         "queued",
         "reset_by_peer",
+        "reset_code",
         "reset_here",
         "scheduled",
         "send_credit",
@@ -68,8 +70,9 @@ class StreamState:
         self.wants_room = False
         self.finishing = False
         self.fin_sent = False
-        #: chunks received and not yet read, and how many bytes they are; small ones are gathered in bytearrays
-        self.inbox: deque[bytes | bytearray] = deque()
+        #: chunks received and not yet read, and how many bytes they are; small ones are gathered in bytearrays, what is
+        #: left of one read in part is a view
+        self.inbox: deque[bytes | bytearray | memoryview] = deque()
         self.unread = 0
         self.window = ReceiveWindow(INITIAL_WINDOW)
         self.fin_received = False
@@ -78,6 +81,8 @@ class StreamState:
         self.closed_at = 0.0
         self.reset_here = False
         self.reset_by_peer = False
+        #: the application's error code that came or went with the reset
+        self.reset_code = 0
         #: the session has forgotten it
         self.ended = False
         #: why it was reset here, where a limit did it

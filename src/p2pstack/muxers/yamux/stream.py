@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["YamuxStream"]
 
 #: A call that does not have to wait still lets other tasks run, and cancellation in, after about this many bytes.
-_YIELD_AFTER = 65_536
+_YIELD_AFTER = 262_144
 #: What a call costs beside its bytes, in bytes: many small calls yield too.
 _CALL = 64
 
@@ -56,7 +56,7 @@ class YamuxStream(MuxedStream):
             if self._credit < 0:
                 self._credit = _YIELD_AFTER
                 await checkpoint()
-        else:
+        if not state.inbox:
             await self._wait_readable()
         session = self._session
         data = session.read(state, max_bytes)
@@ -73,7 +73,7 @@ class YamuxStream(MuxedStream):
         while not state.inbox:
             if self._closed:
                 raise ClosedResourceError
-            if state.fin_received:
+            if state.fin_received and not state.reset_here:
                 raise EndOfStream
             self._check()
             self._readable = Event()
@@ -83,7 +83,8 @@ class YamuxStream(MuxedStream):
                 self._readable = None
 
     def unread(self, data: bytes) -> None:
-        self._session.unread(self._state, data)
+        if not self._closed:
+            self._session.unread(self._state, data)
 
     # --- sending
 
@@ -92,6 +93,8 @@ class YamuxStream(MuxedStream):
         if state.ended or state.finishing:
             self._check()
             raise ClosedResourceError
+        if self._writable is not None:
+            raise BusyResourceError("sending to")
         data = bytes(item)  # nothing is copied where it is bytes already, as it should be
         size = len(data)
         written = self._session.write(state, data)
@@ -107,8 +110,6 @@ class YamuxStream(MuxedStream):
 
     async def _send_rest(self, rest: memoryview) -> None:
         state = self._state
-        if self._writable is not None:
-            raise BusyResourceError("sending to")
         self._credit = _YIELD_AFTER
         while rest:
             if state.wants_room:
@@ -129,12 +130,13 @@ class YamuxStream(MuxedStream):
             self._check()
             self._session.close_write(state)
             self._connection.wake_writer()
+            self.wake_sender()
         await checkpoint_if_cancelled()
 
     # --- ending
 
     def reset(self, code: int = 0) -> None:
-        self._session.reset(self._state)
+        self._session.reset(self._state, code)
         self._connection.settle()
 
     async def aclose(self) -> None:
@@ -148,6 +150,7 @@ class YamuxStream(MuxedStream):
             self._session.close_write(self._state)
             self._connection.close_read(self._state)
             self.wake_reader()
+            self.wake_sender()
 
     def wake_reader(self) -> None:
         """There is something to read, or an end. Called by the connection."""
@@ -165,7 +168,7 @@ class YamuxStream(MuxedStream):
         if state.error is not None:
             raise state.error
         if state.reset:
-            raise StreamReset(remote=state.reset_by_peer)
+            raise StreamReset(code=state.reset_code, remote=state.reset_by_peer)
         if state.ended and not (state.fin_received and state.fin_sent):
             raise ConnectionClosed(self._connection.epitaph)
 

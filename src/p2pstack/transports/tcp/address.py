@@ -53,12 +53,13 @@ def is_tcp(addr: Multiaddr) -> bool:
 def from_multiaddr(addr: Multiaddr) -> SocketAddress:
     """The socket address of `/ip4/../tcp/..`, `/ip6/../tcp/..` or `/ip6zone/../ip6/../tcp/..`.
 
-    :raises LocalProtocolError: `addr` is anything else
+    :raises LocalProtocolError: `addr` is anything else, or names a network interface that this machine does not have
     """
     parsed = _parse(addr.to_bytes())
     if parsed is None:
         raise LocalProtocolError(f"expected /ip4/ADDRESS/tcp/PORT or /ip6/ADDRESS/tcp/PORT, got {addr}")
-    return parsed
+    family, host, port, zone = parsed
+    return SocketAddress(family, host, port, _zone_index(zone) if zone else 0)
 
 
 def to_multiaddr(sockname: tuple[Any, ...]) -> Multiaddr:
@@ -95,25 +96,26 @@ def real_addresses(sockname: tuple[Any, ...], family: socket.AddressFamily) -> l
     return [to_multiaddr((host, sockname[1], 0, 0)) for host in usable]
 
 
-def _parse(data: bytes) -> SocketAddress | None:
+def _parse(data: bytes) -> tuple[socket.AddressFamily, str, int, str] | None:
+    """Family, host, port and zone, where `data` has the layout of a TCP address."""
     if len(data) == 8 and data[0] == _IP4 and data[5] == _TCP:
-        return SocketAddress(socket.AF_INET, socket.inet_ntoa(data[1:5]), int.from_bytes(data[6:8], "big"))
-    scope = 0
+        return socket.AF_INET, socket.inet_ntoa(data[1:5]), int.from_bytes(data[6:8], "big"), ""
+    zone = ""
     if len(data) > 22 and data[0] == _IP6ZONE and len(data) == 22 + data[1]:
-        scope = _zone_index(data[2 : 2 + data[1]].decode("utf-8", "replace"))
+        zone = data[2 : 2 + data[1]].decode("utf-8", "replace")
         data = data[2 + data[1] :]
     if len(data) == 20 and data[0] == _IP6 and data[17] == _TCP:
         host = socket.inet_ntop(socket.AF_INET6, data[1:17])
-        return SocketAddress(socket.AF_INET6, host, int.from_bytes(data[18:20], "big"), scope)
+        return socket.AF_INET6, host, int.from_bytes(data[18:20], "big"), zone
     return None
 
 
 def _zone_index(zone: str) -> int:
-    if zone.isdecimal():
-        return int(zone)
     try:
+        if zone.isdecimal() and len(zone) < 10:
+            return int(zone)
         return socket.if_nametoindex(zone)
-    except OSError:
+    except (OSError, ValueError):
         raise LocalProtocolError(f"no network interface named {zone!r} on this machine") from None
 
 

@@ -95,10 +95,8 @@ class TcpListener(Listener):
                 elif error.errno not in _PASSING:
                     raise ClosedResourceError from error
             else:
-                break
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return TcpArrival(sock, address, self._upgrader)
+                sock.setblocking(False)
+                return TcpArrival(sock, address, self._upgrader)
 
     async def aclose(self) -> None:
         if self._socket.fileno() != -1:

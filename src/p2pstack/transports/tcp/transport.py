@@ -40,15 +40,18 @@ class Tcp(Transport):
 
     async def listen(self, addr: Multiaddr, *, upgrader: Upgrader) -> TcpListener:
         target = from_multiaddr(addr)
-        sock = socket.socket(target.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        sock: socket.socket | None = None
         try:
+            sock = socket.socket(target.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
             if target.family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind(target.value)
             sock.listen(self.backlog)
         except OSError as error:
-            sock.close()
+            if sock is not None:
+                sock.close()
             raise ListenError(
                 f"cannot listen on {addr}: {error.strerror}; choose another address or port (0 picks a free one)",
                 address=str(addr),
