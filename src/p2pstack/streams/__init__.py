@@ -1,12 +1,12 @@
 """Helpers over anyio byte streams.
 
 ===============  ===============================================================
-`messages.py`    `Messages`: whole messages, each behind its length
+`framed.py`      `Messages`: whole messages, each behind its length
 `raw.py`         any anyio byte stream as a `RawStream`
 `memory.py`      `memory_pipe`: two `RawStream`s that are each other's ends
 ===============  ===============================================================
 """
 
-from p2pstack.streams.messages import Messages
+from p2pstack.streams.framed import Messages
 
 __all__ = ["Messages"]
