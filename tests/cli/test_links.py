@@ -15,17 +15,15 @@ def test_every_two_hosts_share_one_link_and_all_call_about_as_many(size: int) ->
     assert max(calls) - min(calls) <= 1
 
 
-def test_a_link_is_done_when_its_file_is_there_and_its_round_trip_measured() -> None:
+def test_a_link_knows_what_its_caller_told_last() -> None:
     links = Links(("a", "b", "c"))
-    for caller, callee in (("a", "b"), ("b", "c"), ("c", "a")):
-        assert not links.done
-        told = {"to": callee, "addr": "/ip4/127.0.0.1/tcp/1", "security": "/noise", "muxer": "/yamux/1.0.0"}
-        link = links.update(caller, {"event": "connected", **told})
-        assert (link.addr, link.security, link.muxer, link.rate) == (told["addr"], "/noise", "/yamux/1.0.0", 0)
-        assert links.update(caller, {"event": "progress", "to": callee, "bytes": 50, "seconds": 0.5}).rate == 100
-        links.update(caller, {"event": "received", "to": callee, "bytes": 300, "seconds": 1.0, "equal": True})
-        assert not link.done
-        links.update(caller, {"event": "measured", "to": callee, "rtt_ms": 2.0})
-        assert link.done
-        assert (link.rate, link.rtt) == (300, 0.002)
-    assert links.done
+    facts = {"to": "b", "addr": "/ip4/127.0.0.1/tcp/1", "security": "/noise", "muxer": "/yamux/1.0.0", "rtt_ms": 2.0}
+    (link,) = links.called_by("a")
+    assert (link.addr, link.over, link.rtt, link.rate, link.equal) == (None, "", None, 0, None)
+    assert links.update("a", {"event": "connected", **facts}) is link
+    assert (link.addr, link.over, link.rtt, link.rate) == (facts["addr"], "noise yamux", 0.002, 0)
+    links.update("a", {"event": "progress", "to": "b", "bytes": 50, "seconds": 0.5})
+    assert (link.received, link.rate, link.equal) == (50, 100, None)
+    links.update("a", {"event": "received", "to": "b", "bytes": 300, "seconds": 1.0, "equal": True})
+    assert (link.received, link.rate, link.equal) == (300, 300, True)
+    assert [other.received for other in links if other is not link] == [0, 0]

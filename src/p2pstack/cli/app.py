@@ -127,7 +127,7 @@ def node(
 def ping(
     addr: Address,
     count: Annotated[int, Option(min=1, help="How many pings.")] = 5,
-    interval: Annotated[float, Option(min=0, help="Seconds from an answer to the next ping.")] = 0,
+    interval: Annotated[float, Option(min=0, help="Seconds from one ping to the next.")] = 0,
     key: KeyFile = None,
     backend: Loop = Backend.ASYNCIO,
     json: Json = False,

@@ -9,10 +9,9 @@ from p2pstack.cli.hosts import make_host
 from p2pstack.cli.output import Output
 from p2pstack.cli.pipes import StandardInput, StandardOutput
 from p2pstack.cli.run import Failed
+from p2pstack.protocols.echo import ECHO
 
-__all__ = ["ECHO", "echo"]
-
-ECHO = "/echo/1.0.0"
+__all__ = ["echo"]
 
 
 async def echo(output: Output, addr: str, *, key_file: Path | None) -> None:

@@ -2,28 +2,27 @@
 
 from pathlib import Path
 
-import anyio
-
-from p2pstack.abc.events import PeerIdentified
 from p2pstack.cli.hosts import make_host
 from p2pstack.cli.output import Output
-from p2pstack.cli.run import Failed
+from p2pstack.protocols.identify import Identify
 
 __all__ = ["identify"]
-
-#: for the peer to have told of itself once it is connected, in seconds; our own side gives up earlier
-_DEADLINE = 10.0
 
 
 async def identify(output: Output, addr: str, *, key_file: Path | None) -> None:
     """Connect and print what the peer tells of itself."""
-    async with make_host(key_file) as host:
-        with host.events.subscribe(PeerIdentified) as events:
-            connection = await host.connect(addr)
-            with anyio.move_on_after(_DEADLINE):
-                async for event in events:
-                    if event.connection is connection:
-                        break
-                else:
-                    raise Failed("the host ended before the peer had told of itself")
-            ...
+    service = Identify()
+    async with make_host(key_file, services=[service]) as host:
+        connection = await host.connect(addr)
+        told = await service.wait(connection)
+    facts = {
+        "peer_id": str(told.peer),
+        "agent_version": told.agent_version,
+        "protocol_version": told.protocol_version,
+        "key_type": connection.remote_public_key.type.name.lower(),
+        "protocols": list(told.protocols),
+        "listen_addrs": [str(addr) for addr in told.listen_addrs],
+        "observed_addr": None if told.observed_addr is None else str(told.observed_addr),
+    }
+    output.record(**facts)
+    output.facts(**facts)

@@ -10,13 +10,13 @@ from rich.filesize import decimal
 from rich.live import Live
 from rich.text import Text
 
-from p2pstack.abc.connection import Stream
 from p2pstack.abc.events import Event, PeerConnected, PeerDisconnected, PeerIdentified
 from p2pstack.abc.host import Host
-from p2pstack.cli.echo import ECHO
 from p2pstack.cli.hosts import make_host
 from p2pstack.cli.output import Output, complain, grid, milliseconds
 from p2pstack.errors import P2PError
+from p2pstack.protocols.echo import Echo
+from p2pstack.protocols.perf import Perf
 
 __all__ = ["node"]
 
@@ -26,13 +26,11 @@ _REFRESH_INTERVAL = 0.5
 
 async def node(output: Output, *, listen: Sequence[str], key_file: Path | None, connect: Sequence[str]) -> None:
     """Serve identify, ping, perf and echo until cancelled."""
-    host = make_host(key_file, listen=listen, perf=True)
-    host.handle(ECHO, handler=serve_echo)
-    async with host:
+    async with make_host(key_file, listen=listen, services=[Perf(), Echo()]) as host:
         with host.events.subscribe(PeerConnected, PeerDisconnected, PeerIdentified) as events:
             addrs = [str(addr) for addr in host.addrs]
             output.record(event="listening", peer_id=str(host.peer_id), addrs=addrs)
-            output.facts(peer_id=host.peer_id, listening_on=addrs)
+            output.facts(peer_id=str(host.peer_id), listening_on=addrs)
             async with anyio.create_task_group() as tasks:
                 for addr in connect:
                     tasks.start_soon(_connect, output, host, addr)
@@ -40,12 +38,6 @@ async def node(output: Output, *, listen: Sequence[str], key_file: Path | None, 
                     tasks.start_soon(_watch, output, host)
                 async for event in events:
                     _tell(output, host, event)
-
-
-async def serve_echo(stream: Stream) -> None:
-    """Send back every byte as it comes."""
-    async for chunk in stream:
-        await stream.send(chunk)
 
 
 async def _connect(output: Output, host: Host, addr: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from rich.console import Console, RenderableType
@@ -10,7 +11,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-__all__ = ["Output", "OutputClosed", "complain", "grid", "milliseconds", "rate"]
+__all__ = ["Output", "OutputClosed", "complain", "discard_output", "grid", "milliseconds", "rate"]
 
 
 class OutputClosed(Exception):
@@ -53,13 +54,12 @@ class Output:
         """A table or the like for a person."""
         self.console.print(renderable)
 
-    def facts(self, **rows: object) -> None:
-        """Names and values for a person. Underscores in names show as spaces; a sequence takes a line an element."""
+    def facts(self, **rows: str | Sequence[str] | None) -> None:
+        """Names and values for a person: underscores in names show as spaces, a sequence takes a line an element."""
         for name, value in rows.items():
-            values = list(value) if isinstance(value, list | tuple) else [value]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
             label = name.replace("_", " ")
-            for element in values or ["none"]:
-                self.console.print(f"[bold]{label:<18}[/bold]{escape(str(element))}", soft_wrap=True)
+            for element in [value] if value is None or isinstance(value, str) else value or [None]:
+                self.console.print(f"[bold]{label:<18}[/bold]{escape(element or 'none')}", soft_wrap=True)
                 label = ""
 
 
@@ -78,7 +78,9 @@ def discard_output() -> None:
 
 def grid(*columns: str, title: str | None = None) -> Table:
     """An empty table; a column whose name begins with `>` is set to the right."""
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(
+        title=title, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     for column in columns:
         table.add_column(
             column.removeprefix(">"), justify="right" if column.startswith(">") else "left", overflow="fold"

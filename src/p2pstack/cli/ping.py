@@ -3,8 +3,6 @@
 from pathlib import Path
 from statistics import median
 
-import anyio
-
 from p2pstack.cli.hosts import make_host
 from p2pstack.cli.output import Output, milliseconds
 from p2pstack.protocols.ping import ping as pings
@@ -18,13 +16,10 @@ async def ping(output: Output, addr: str, *, count: int, interval: float, key_fi
     async with make_host(key_file) as host:
         connection = await host.connect(addr)
         output.say(f"{connection.remote_peer} at {connection.remote_addr}")
-        async for rtt in pings(connection):
+        async for rtt in pings(host, connection.remote_peer, count=count, interval=interval):
             times.append(rtt)
             output.record(rtt_ms=rtt * 1e3)
             output.say(f"{len(times):>6}  {milliseconds(rtt)}")
-            if len(times) == count:
-                break
-            await anyio.sleep(interval)
     output.say(
         f"{count} round trips: least {milliseconds(min(times))}, median {milliseconds(median(times))}, "
         f"most {milliseconds(max(times))}"

@@ -4,8 +4,9 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,7 +15,7 @@ from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 from rich.filesize import decimal
 
-from p2pstack.cli.demo.links import Links
+from p2pstack.cli.demo.links import Link, Links
 from p2pstack.cli.demo.view import View
 from p2pstack.cli.output import Output, rate
 from p2pstack.cli.run import Backend, Failed
@@ -75,12 +76,12 @@ async def demo(output: Output, *, hosts: int, file_bytes: int) -> None:
                 member.peer = await member.event()
                 output.record(**member.peer, name=member.name, backend=member.backend.value)
             links = Links(tuple(member.name for member in members))
-            started = time.perf_counter()
             with View(output, links, file_bytes=file_bytes) as view:
-                async with anyio.create_task_group() as tasks:
-                    for member in members:
-                        tasks.start_soon(_follow, output, view, links, member, members)
-            seconds = time.perf_counter() - started
+                direct = partial(_direct, partial(_note, output, view, links), links, members)
+                await direct(_call, lambda link: link.addr is not None)
+                started = time.perf_counter()
+                await direct(_fetch, lambda link: link.equal is not None)
+                seconds = time.perf_counter() - started
             for member in members:
                 await member.end()
     _conclude(output, links, members, seconds)
@@ -94,33 +95,56 @@ async def _start(stack: AsyncExitStack, index: int, file_bytes: int) -> _Member:
     return _Member(_NAMES[index], backend, process)
 
 
-async def _follow(output: Output, view: View, links: Links, member: _Member, members: Sequence[_Member]) -> None:
-    """Introduce the others to `member`, and take in what it tells until it has called all whom it should."""
-    calls = links.called_by(member.name)
-    peers = {other.name: other.peer for other in members if other.name in calls}
-    await member.order({"peers": peers, "call": calls})
-    while not all(link.done for link in links if link.caller == member.name):
-        event = await member.event()
-        link = links.update(member.name, event)
-        view.changed(event["event"], link)
-        if event["event"] != "progress":
-            output.record(**event, **{"from": member.name})
+async def _direct(
+    note: Callable[[_Member, dict[str, Any]], None],
+    links: Links,
+    members: Sequence[_Member],
+    order: Callable[[Mapping[str, _Member], Sequence[Link]], dict[str, Any]],
+    done: Callable[[Link], bool],
+) -> None:
+    """Give every member its order, and take in what it tells until its part is done."""
+    by_name = {member.name: member for member in members}
+
+    async def follow(member: _Member) -> None:
+        calls = links.called_by(member.name)
+        await member.order(order(by_name, calls))
+        while not all(done(link) for link in calls):
+            note(member, await member.event())
+
+    async with anyio.create_task_group() as tasks:
+        for member in members:
+            tasks.start_soon(follow, member)
+
+
+def _call(members: Mapping[str, _Member], links: Sequence[Link]) -> dict[str, Any]:
+    return {"call": {link.callee: members[link.callee].peer for link in links}}
+
+
+def _fetch(members: Mapping[str, _Member], links: Sequence[Link]) -> dict[str, Any]:
+    return {"fetch": [link.callee for link in links]}
+
+
+def _note(output: Output, view: View, links: Links, member: _Member, event: dict[str, Any]) -> None:
+    link = links.update(member.name, event)
+    view.changed(link, event["event"])
+    if event["event"] != "progress":
+        output.record(event=event.pop("event"), **{"from": member.name}, **event)
+    if link.equal is False:
+        raise Failed(f"the file of {link.callee} came to {link.caller} with another hash than it left with")
 
 
 def _conclude(output: Output, links: Links, members: Sequence[_Member], seconds: float) -> None:
     """Say in two lines what was seen."""
     moved = sum(link.received for link in links)
-    count = sum(1 for _ in links)
-    loops = ", ".join(
-        f"{number} on {kind}" for kind, number in Counter(member.backend.value for member in members).items()
-    )
-    ways = " and ".join(sorted({f"{link.security} and {link.muxer}" for link in links}))
+    count = len(list(links))
+    loops = Counter(member.backend.value for member in members)
+    ways = ", ".join(f"{number} on {name}" for name, number in loops.items())
     output.say(
-        f"{len(members)} hosts, each in its own process ({loops}), called each other by peer id "
-        f"over {count} connections: TCP, {ways}."
+        f"{len(members)} hosts, a process each ({ways}), called each other by peer id "
+        f"over {count} connections: TCP, {next(iter(links)).over}."
     )
     output.say(
         f"{count} files came with the SHA-256 they left with: {decimal(moved)} in {seconds:.1f} s, "
         f"{rate(moved / seconds)} together."
     )
-    output.record(event="summary", hosts=len(members), connections=count, bytes=moved, seconds=seconds, equal=True)
+    output.record(event="summary", hosts=len(members), connections=count, bytes=moved, seconds=seconds)

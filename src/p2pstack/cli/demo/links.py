@@ -17,23 +17,23 @@ class Link:
     addr: str | None = None
     security: str = ""
     muxer: str = ""
+    #: round trip in seconds, as ping measured it before any file moved
+    rtt: float | None = None
     #: bytes here so far, in so many seconds
     received: int = 0
     seconds: float = 0.0
-    #: round trip in seconds, measured by ping when the file was there
-    rtt: float | None = None
     #: whether the SHA-256 of what came is that of the callee's file; None until all is there
     equal: bool | None = None
+
+    @property
+    def over(self) -> str:
+        """What it is secured and multiplexed by, in short."""
+        return " ".join(protocol.strip("/").partition("/")[0] for protocol in (self.security, self.muxer) if protocol)
 
     @property
     def rate(self) -> float:
         """Bytes per second."""
         return self.received / self.seconds if self.seconds else 0.0
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing more is to come."""
-        return self.equal is not None and self.rtt is not None
 
 
 @dataclass(slots=True)
@@ -56,9 +56,9 @@ class Links:
     def __iter__(self) -> Iterator[Link]:
         return iter(self.links.values())
 
-    def called_by(self, name: str) -> list[str]:
-        """Whom a host calls."""
-        return [link.callee for link in self.links.values() if link.caller == name]
+    def called_by(self, name: str) -> list[Link]:
+        """The links to those that a host calls."""
+        return [link for link in self if link.caller == name]
 
     def update(self, caller: str, event: Mapping[str, Any]) -> Link:
         """Take in what a member said of one of its links."""
@@ -66,15 +66,9 @@ class Links:
         match event["event"]:
             case "connected":
                 link.addr, link.security, link.muxer = event["addr"], event["security"], event["muxer"]
-            case "progress":
-                link.received, link.seconds = event["bytes"], event["seconds"]
+                link.rtt = event["rtt_ms"] / 1e3
             case "received":
                 link.received, link.seconds, link.equal = event["bytes"], event["seconds"], event["equal"]
             case _:
-                link.rtt = event["rtt_ms"] / 1e3
+                link.received, link.seconds = event["bytes"], event["seconds"]
         return link
-
-    @property
-    def done(self) -> bool:
-        """Whether all files are there and all round trips measured."""
-        return all(link.done for link in self)

@@ -1,30 +1,36 @@
 """One host of the demo, in a process of its own: `python -m p2pstack.cli.demo.member FILE_BYTES BACKEND`.
 
-It prints who it is, reads one line that says who the others are and whom to call, calls them, prints how that goes, and
-serves until its standard input ends. All lines are JSON:
+It prints who it is, does what it is told on its standard input, prints how that goes, and ends when its input does. All
+lines are JSON:
 
--  out: `{"event": "listening", "peer_id", "addrs"}`
--  in: `{"peers": {name: {"peer_id", "addrs"}}, "call": [name, ...]}`
--  out, for each call: `connected`, any number of `progress`, `received`, `measured`, each with `to`
+====  =============================================================================================================
+out   `{"event": "listening", "peer_id", "addrs"}`
+in    `{"call": {name: {"peer_id", "addrs"}}}`: connect to these
+out   `{"event": "connected", "to", "addr", "security", "muxer", "rtt_ms"}` for each
+in    `{"fetch": [name]}`: fetch the files of these
+out   `{"event": "progress", "to", "bytes", "seconds"}` now and then, then `received`, which has also `equal`
+====  =============================================================================================================
 """
 
 import json
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import sha256
 from statistics import median
 from typing import Any
 
 import anyio
+from anyio.streams.buffered import BufferedByteReceiveStream
 
 from p2pstack.abc.connection import Stream
 from p2pstack.abc.host import Host
 from p2pstack.cli.hosts import make_host
 from p2pstack.cli.output import Output
 from p2pstack.cli.pipes import StandardInput
-from p2pstack.cli.run import Backend, Failed, run
+from p2pstack.cli.run import Backend, run
 from p2pstack.identity.address import parse_text, split_peer
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.protocols.ping import ping
@@ -38,22 +44,30 @@ _CHUNK = 65_536
 _PINGS = 10
 #: between two lines on the progress of a file, in seconds
 _REPORT_INTERVAL = 0.1
+_MAX_LINE = 65_536
+
+Report = Callable[..., None]
 
 
 async def member(output: Output, *, file_bytes: int) -> None:
     """Live until standard input ends."""
     file = os.urandom(file_bytes)
-    orders = StandardInput()
-    async with make_host(None, listen=["/ip4/127.0.0.1/tcp/0"]) as host:
+    lines = BufferedByteReceiveStream(StandardInput())
+    async with make_host(listen=["/ip4/127.0.0.1/tcp/0"]) as host:
         host.handle(FILE, handler=partial(serve, file=file, digest=sha256(file).digest()))
         output.record(event="listening", peer_id=str(host.peer_id), addrs=[str(addr) for addr in host.addrs])
-        order = json.loads(await _line(orders))
+        known: dict[str, PeerId] = {}
         async with anyio.create_task_group() as tasks:
-            for name in order["call"]:
-                tasks.start_soon(_call, output, host, name, order["peers"][name])
-            async for _ in orders:
-                pass
-            tasks.cancel_scope.cancel()
+            try:
+                while True:
+                    order = json.loads(await lines.receive_until(b"\n", _MAX_LINE))
+                    for name, peer in order.get("call", {}).items():
+                        known[name] = _remember(host, peer)
+                        tasks.start_soon(_call, partial(output.record, to=name), host, known[name])
+                    for name in order.get("fetch", ()):
+                        tasks.start_soon(_fetch, partial(output.record, to=name), host, known[name])
+            except anyio.IncompleteRead:
+                tasks.cancel_scope.cancel()
 
 
 async def serve(stream: Stream, *, file: bytes, digest: bytes) -> None:
@@ -63,8 +77,8 @@ async def serve(stream: Stream, *, file: bytes, digest: bytes) -> None:
         await stream.send(file[start : start + _CHUNK])
 
 
-async def fetch(stream: Stream, report: partial[None]) -> bool:
-    """Read a file; whether its hash is the one that came before it. `report` is told how far it is."""
+async def fetch(stream: Stream, report: Report) -> None:
+    """Read a file; tell how far it is, and whether its hash is the one that came before it."""
     head = b""
     while len(head) < _HASH_SIZE:
         head += await stream.receive()
@@ -80,32 +94,30 @@ async def fetch(stream: Stream, report: partial[None]) -> bool:
             report(event="progress", bytes=received, seconds=now - started)
     equal = digest.digest() == head[:_HASH_SIZE]
     report(event="received", bytes=received, seconds=time.perf_counter() - started, equal=equal)
-    return equal
 
 
-async def _call(output: Output, host: Host, name: str, peer: dict[str, Any]) -> None:
-    report = partial(output.record, to=name)
+def _remember(host: Host, peer: Mapping[str, Any]) -> PeerId:
+    """From here on the peer's id is enough."""
     peer_id = PeerId.parse(peer["peer_id"])
     host.peerstore.add_addrs(peer_id, [split_peer(parse_text(addr))[0] for addr in peer["addrs"]])
-    async with await host.open_stream(peer_id, FILE) as stream:
-        connection = stream.connection
-        report(
-            event="connected",
-            addr=str(connection.remote_addr),
-            security=connection.security,
-            muxer=connection.muxer,
-        )
-        if not await fetch(stream, report):
-            raise Failed(f"the file of {name} came with another hash than it left with")
-    times = [rtt async for rtt in ping(connection, count=_PINGS)]
-    report(event="measured", rtt_ms=median(times) * 1e3)
+    return peer_id
 
 
-async def _line(source: StandardInput) -> bytes:
-    line = b""
-    while not line.endswith(b"\n"):
-        line += await source.receive()
-    return line
+async def _call(report: Report, host: Host, peer: PeerId) -> None:
+    connection = await host.connect(peer)
+    times = [rtt async for rtt in ping(host, peer, count=_PINGS, interval=0)]
+    report(
+        event="connected",
+        addr=str(connection.remote_addr),
+        security=connection.security,
+        muxer=connection.muxer,
+        rtt_ms=median(times) * 1e3,
+    )
+
+
+async def _fetch(report: Report, host: Host, peer: PeerId) -> None:
+    async with await host.open_stream(peer, FILE) as stream:
+        await fetch(stream, report)
 
 
 if __name__ == "__main__":

@@ -39,14 +39,12 @@ class View:
         elif kind is None:
             self._output.show(self._table())
 
-    def changed(self, event: str, link: Link) -> None:
+    def changed(self, link: Link, event: str) -> None:
         """Something happened on `link`."""
         if self._live is not None:
             return
         if event == "connected":
-            self._output.say(
-                f"{link.caller} reached {link.callee} at {link.addr} over {link.security} and {link.muxer}"
-            )
+            self._output.say(f"{link.caller} reached {link.callee} at {link.addr} over {link.over}")
         elif event == "received":
             verdict = "equal hashes" if link.equal else "OTHER HASHES"
             self._output.say(
@@ -54,22 +52,19 @@ class View:
             )
 
     def _table(self) -> RenderableType:
-        table = grid("host", "connected to", "address", "over", "progress", ">rate", ">round trip", "SHA-256")
+        table = grid("connection", "address", "over", ">ping", "file", ">rate")
         for link in self._links:
             table.add_row(
-                link.caller,
-                link.callee,
+                f"{link.caller} > {link.callee}",
                 link.addr or "connecting",
-                f"{link.security} {link.muxer}",
-                ProgressBar(total=self._file_bytes, completed=link.received, width=16),
-                rate(link.rate),
+                link.over,
                 milliseconds(link.rtt),
-                _verdict(link.equal),
+                self._progress(link),
+                rate(link.rate) if link.received else "",
             )
         return table
 
-
-def _verdict(equal: bool | None) -> Text:
-    if equal is None:
-        return Text("")
-    return Text("equal", style="green") if equal else Text("DIFFERS", style="bold red")
+    def _progress(self, link: Link) -> RenderableType:
+        if link.equal is None:
+            return ProgressBar(total=self._file_bytes, completed=link.received, width=9)
+        return Text("same hash", style="green") if link.equal else Text("DIFFERS", style="bold red")

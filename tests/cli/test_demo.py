@@ -1,0 +1,113 @@
+"""`p2pstack demo`: several hosts that call each other, and what a person sees of it."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from p2pstack.cli.demo.member import FILE, fetch, serve
+from p2pstack.host import Host
+
+COMMAND = [sys.executable, "-m", "p2pstack", "demo"]
+
+
+def test_every_file_arrives_as_it_was_sent(run: Any) -> None:
+    result = run("demo", "--hosts", 4, "--file-bytes", 300_000, "--json")
+    assert (result.code, result.err) == (0, "")
+    records = result.records
+    listening, connected, received = (
+        [record for record in records if record["event"] == event] for event in ("listening", "connected", "received")
+    )
+    names = [record["name"] for record in listening]
+    assert [record["backend"] for record in listening] == ["asyncio", "uvloop", "trio", "asyncio"]
+    assert len({record["peer_id"] for record in listening}) == 4
+    pairs = [{record["from"], record["to"]} for record in connected]
+    assert len(pairs) == 6
+    assert all(pairs.count({one, other}) == 1 for one in names for other in names if one < other)
+    assert all((record["security"], record["muxer"]) == ("/noise", "/yamux/1.0.0") for record in connected)
+    assert [(record["bytes"], record["equal"]) for record in received] == [(300_000, True)] * 6
+    assert len(records) == 4 + 6 + 6 + 1
+    summary = records[-1]
+    assert summary.pop("seconds") > 0
+    assert summary == {"event": "summary", "hosts": 4, "connections": 6, "bytes": 1_800_000}
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_person_sees_who_is_connected_and_two_lines_at_the_end(
+    run: Any, monkeypatch: pytest.MonkeyPatch, watched: bool
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1" if watched else "0")
+    monkeypatch.setenv("TERM", "xterm")
+    result = run("demo", "--hosts", 3, "--file-bytes", 300_000)
+    assert (result.code, result.err) == (0, "")
+    *_, first, second = result.out.splitlines()
+    assert first.removeprefix("\x1b[?25h") == (  # which shows the cursor again
+        "3 hosts, a process each (1 on asyncio, 1 on uvloop, 1 on trio), called each other by peer id "
+        "over 3 connections: TCP, noise yamux."
+    )
+    assert second.startswith("3 files came with the SHA-256 they left with: 900.0 kB in ")
+    for link in ("ada > bob", "bob > cleo", "cleo > ada"):
+        assert link in result.out
+    assert result.out.count("same hash") >= 3
+    assert ("ada reached bob at /ip4/127.0.0.1/tcp/" in result.out) is not watched
+
+
+def test_a_host_that_does_not_start_is_one_line(run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\nexit 7\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    result = run("demo", "--json")
+    assert (result.code, result.out) == (1, "")
+    assert result.complaint == "p2pstack: ada ended too early, with exit code 7"
+
+
+def test_an_interrupt_ends_it_and_all_its_hosts() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--json", "--file-bytes", str(1 << 27)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["event"] == "listening"
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (128 + signal.SIGINT, b"")
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+def test_a_reader_who_has_had_enough_ends_it_quietly() -> None:
+    with subprocess.Popen([*COMMAND, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 128 + signal.SIGPIPE
+
+
+@pytest.mark.parametrize("digest_of", ["the file", "another"])
+async def test_a_file_with_another_hash_is_noticed(digest_of: str) -> None:
+    file = random.Random(1).randbytes(200_000)
+    digest = sha256(file if digest_of == "the file" else b"another").digest()
+    told: list[dict[str, Any]] = []
+    async with Host(listen=["/memory/0"]) as server, Host() as client:
+
+        @server.handle(FILE)
+        async def _(stream: Any) -> None:
+            await serve(stream, file=file, digest=digest)
+
+        with anyio.fail_after(10):
+            async with await client.open_stream(server.addrs[0], FILE) as stream:
+                await fetch(stream, lambda **event: told.append(event))
+    assert told[-1]["event"] == "received"
+    assert told[-1]["bytes"] == len(file)
+    assert told[-1]["equal"] is (digest_of == "the file")
