@@ -10,6 +10,7 @@ from libp2p.crypto import ed25519, rsa, secp256k1, x25519
 from libp2p.crypto.keys import KeyPair
 from libp2p.identity.identify import identify as identify_module
 from libp2p.network.config import ConnectionConfig
+from libp2p.peer.peerstore import PeerStore
 from libp2p.rcmgr import ResourceLimits, ResourceManager
 from libp2p.rcmgr.connection_limits import ConnectionLimits
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
@@ -39,6 +40,8 @@ def make_host(key_pair: KeyPair, *, connections_per_peer: int) -> IHost:
         key_pair=key_pair,
         sec_opt={NOISE: noise},
         muxer_opt={YAMUX: Yamux},
+        # A store that is full throws out the host's own key, which ends the host.
+        peerstore_opt=PeerStore(max_records=UNLIMITED, max_peers=UNLIMITED),
         connection_config=ConnectionConfig(
             max_connections=UNLIMITED,
             high_watermark=UNLIMITED,
