@@ -193,7 +193,8 @@ class MemoryPeerstore(Peerstore):
         return entry
 
     def _make_room(self) -> None:
-        if len(self._entries) >= self._max_peers:
+        while len(self._entries) >= self._max_peers:
             oldest = next((peer for peer, entry in self._entries.items() if not entry.kept), None)
-            if oldest is not None:
-                del self._entries[oldest]
+            if oldest is None:
+                return
+            del self._entries[oldest]

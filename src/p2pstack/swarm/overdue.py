@@ -41,7 +41,8 @@ class OverdueStreams:
             if not self._due:
                 self._wake = Event()
                 await self._wake.wait()
-            await sleep_until(next(iter(self._due.values()), 0.0))
+            # Most waits are over by now. It sleeps on all the same: the wait that then is the first falls due later.
+            await sleep_until(next(iter(self._due.values()), current_time() + self._timeout))
             now = current_time()
             for stream, due in tuple(self._due.items()):
                 if due > now:

@@ -56,6 +56,7 @@ class SystemLookup(NameLookup):
 
     async def texts(self, name: str) -> Sequence[str]:
         # Heavy, and most hosts never need it.
+        from dns.asyncbackend import get_backend, sniff
         from dns.asyncresolver import Resolver as DnsResolver
         from dns.exception import DNSException
 
@@ -64,7 +65,8 @@ class SystemLookup(NameLookup):
             host, resolver.port = self._nameserver
             resolver.nameservers = [host]
         try:
-            answer = await resolver.resolve(name, "TXT")
+            # By itself it stays with the first event loop it ever saw.
+            answer = await resolver.resolve(name, "TXT", backend=get_backend(sniff()))
         except DNSException as error:
             raise OSError(f"no TXT record of {name}: {error}") from error
         return [b"".join(record.strings).decode("utf-8", "replace") for record in answer]

@@ -1,9 +1,10 @@
 """Asking others for perf."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from anyio import EndOfStream, current_time
+from anyio import EndOfStream
 
 from p2pstack.abc.host import Host, Target
 from p2pstack.errors import LocalProtocolError, RemoteProtocolError
@@ -45,11 +46,13 @@ async def perf(
     download_bytes: int = 0,
     chunk_size: int = 65_536,
     progress: Callable[[int, int], None] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> PerfResult:
     """Send so many bytes up, then let so many come down, over a new stream.
 
     :param chunk_size: bytes handed to the stream at a time
     :param progress: called after each chunk with the bytes sent and received so far
+    :param clock: gives the seconds to measure by
     :raises RemoteProtocolError: other than the bytes asked for came down
     :raises P2PError: as `Host.open_stream`
     """
@@ -57,7 +60,7 @@ async def perf(
         raise LocalProtocolError(f"perf: expected numbers above 0, got {upload_bytes=}, {chunk_size=}")
     header = encode_header(download_bytes)
     async with await host.open_stream(target, PERF) as stream:
-        began_at = current_time()
+        began_at = clock()
         await stream.send(header)
         zeros = bytes(min(chunk_size, upload_bytes))
         sent = 0
@@ -76,13 +79,13 @@ async def perf(
             except EndOfStream:
                 break
             if uploaded_at is None:
-                uploaded_at = current_time()
+                uploaded_at = clock()
             received += size
             if received > download_bytes:
                 break
             if progress is not None:
                 progress(sent, received)
-        ended_at = current_time()
+        ended_at = clock()
         if received != download_bytes:
             raise RemoteProtocolError(f"perf: expected {download_bytes} bytes of {stream.remote_peer}, got {received}")
     if uploaded_at is None:

@@ -1,6 +1,7 @@
 """Measuring round trips."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
 
@@ -15,7 +16,13 @@ __all__ = ["RoundTrips", "ping"]
 
 
 def ping(
-    host: Host, target: Target, *, count: int | None = None, interval: float = 1.0, timeout: float = 10.0
+    host: Host,
+    target: Target,
+    *,
+    count: int | None = None,
+    interval: float = 1.0,
+    timeout: float = 10.0,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> "RoundTrips":
     """Round-trip times to a peer in seconds, to iterate over: `async for rtt in ping(host, peer, count=3)`.
 
@@ -25,11 +32,13 @@ def ping(
     :param count: how many pings; None: without end
     :param interval: seconds from one ping to the next
     :param timeout: seconds to wait for an answer
+    :param clock: gives the seconds that round trips are measured by: not those of the event loop, which uvloop
+        counts in whole milliseconds
     :raises LocalProtocolError: a number is out of range
     """
     if (count is not None and count < 0) or interval < 0 or timeout <= 0:
         raise LocalProtocolError(f"ping: expected numbers above 0, got {count=}, {interval=}, {timeout=}")
-    return RoundTrips(host, target, count=count, interval=interval, timeout=timeout)
+    return RoundTrips(host, target, count=count, interval=interval, timeout=timeout, clock=clock)
 
 
 class RoundTrips(AsyncIterator[float]):
@@ -39,12 +48,22 @@ class RoundTrips(AsyncIterator[float]):
     `Host.open_stream` and of streams.
     """
 
-    def __init__(self, host: Host, target: Target, *, count: int | None, interval: float, timeout: float) -> None:
+    def __init__(
+        self,
+        host: Host,
+        target: Target,
+        *,
+        count: int | None,
+        interval: float,
+        timeout: float,
+        clock: Callable[[], float],
+    ) -> None:
         self._host = host
         self._target = target
         self._left = count
         self._interval = interval
         self._timeout = timeout
+        self._clock = clock
         self._stream: Stream | None = None
         self._due = 0.0
 
@@ -69,15 +88,15 @@ class RoundTrips(AsyncIterator[float]):
 
     async def _round_trip(self, stream: Stream) -> float:
         payload = self._host.random.randbytes(SIZE)
-        sent_at = current_time()
-        self._due = sent_at + self._interval
+        self._due = current_time() + self._interval
         try:
             with fail_after(self._timeout):
+                sent_at = self._clock()
                 await stream.send(payload)
                 answer = await receive_payload(stream)
+                rtt = self._clock() - sent_at
         except TimeoutError:
             raise TimeoutError(f"peer {stream.remote_peer} did not answer a ping within {self._timeout:g} s") from None
-        rtt = current_time() - sent_at
         if answer != payload:
             got = "the end of the stream" if answer is None else "others"
             raise RemoteProtocolError(f"ping: expected the {SIZE} bytes sent from {stream.remote_peer}, got {got}")
