@@ -34,7 +34,9 @@ async def hangs() -> Any:
     await sleep_forever()
 
 
-async def test_the_only_address_is_dialled(make_dialer: Any, transport: Any, fake_muxed: Any, peer: PeerId, addrs: Any) -> None:
+async def test_the_only_address_is_dialled(
+    make_dialer: Any, transport: Any, fake_muxed: Any, peer: PeerId, addrs: Any
+) -> None:
     muxed = fake_muxed()
     transport.on(addrs[0], connects(muxed))
     connected, endpoints = await make_dialer().dial(peer, [addrs[0]])
@@ -180,7 +182,9 @@ async def test_every_address_has_its_reason(make_dialer: Any, transport: Any, pe
     assert str(reasons[str(unknown)]) == f"no transport here dials {unknown}; transports: FakeTransport"
 
 
-async def test_a_peer_that_takes_too_long_is_given_up(make_dialer: Any, transport: Any, peer: PeerId, addrs: Any) -> None:
+async def test_a_peer_that_takes_too_long_is_given_up(
+    make_dialer: Any, transport: Any, peer: PeerId, addrs: Any
+) -> None:
     for addr in addrs:
         transport.on(addr, hangs)
     dialer = make_dialer(dial_peer_timeout=0.02, dial_stagger=1e-6)
@@ -264,7 +268,9 @@ async def test_the_gater_is_asked_for_the_peer_and_each_resolved_address(
     assert transport.dialled == []
 
 
-async def test_so_many_addresses_are_tried_and_no_more(make_dialer: Any, transport: Any, peer: PeerId, addrs: Any) -> None:
+async def test_so_many_addresses_are_tried_and_no_more(
+    make_dialer: Any, transport: Any, peer: PeerId, addrs: Any
+) -> None:
     for addr in addrs:
         transport.on(addr, fails(ConnectionRefusedError()))
     with pytest.raises(DialError):

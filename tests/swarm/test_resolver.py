@@ -109,7 +109,8 @@ def dns_answer(query: bytes, texts: list[bytes]) -> bytes:
     head = query[:2] + code + b"\0\1" + len(texts).to_bytes(2, "big") + b"\0\0\0\0"
     end = question.index(b"\0") + 5
     records = [
-        b"\xc0\x0c\0\x10\0\1\0\0\0\x3c" + (len(text) + 1).to_bytes(2, "big") + bytes([len(text)]) + text for text in texts
+        b"\xc0\x0c\0\x10\0\1\0\0\0\x3c" + (len(text) + 1).to_bytes(2, "big") + bytes([len(text)]) + text
+        for text in texts
     ]
     return head + question[:end] + b"".join(records)
 

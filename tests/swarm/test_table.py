@@ -85,7 +85,9 @@ async def test_a_peer_has_so_many_connections_and_no_more(make: Make, peer: Peer
     with parts.bus.subscribe(LimitHit) as events:
         for _ in range(8):
             parts.table.add(make(parts))
-        with pytest.raises(LimitExceeded, match="connections to one peer: limit 8, used 8; close some, or raise the limit"):
+        with pytest.raises(
+            LimitExceeded, match="connections to one peer: limit 8, used 8; close some, or raise the limit"
+        ):
             parts.table.add(make(parts))
         assert await anext(events) == LimitHit("connections to one peer", 8, 8, peer)
     parts.table.add(make(parts, other))
@@ -124,7 +126,9 @@ async def test_the_best_connection_is_open_ours_and_old(make: Make, peer: PeerId
     assert parts.table.best(peer) is new
 
 
-async def test_a_peer_whose_connections_are_all_closing_has_none_to_use(make: Make, peer: PeerId, other: PeerId) -> None:
+async def test_a_peer_whose_connections_are_all_closing_has_none_to_use(
+    make: Make, peer: PeerId, other: PeerId
+) -> None:
     parts = Parts()
     connection = make(parts)
     parts.table.add(connection)
