@@ -68,4 +68,4 @@ def test_numbers_stand_to_the_right() -> None:
     console = Console(file=io.StringIO(), width=40)
     console.print(table)
     assert isinstance(console.file, io.StringIO)
-    assert console.file.getvalue().splitlines()[-1].rstrip() == "a        1"
+    assert console.file.getvalue().splitlines()[-1].rstrip() == "a       1"
