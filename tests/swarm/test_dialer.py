@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import pytest
-from anyio import Event, create_task_group, fail_after, sleep_forever, wait_all_tasks_blocked
+from anyio import CancelScope, Event, create_task_group, fail_after, sleep_forever, wait_all_tasks_blocked
 from multiaddr import Multiaddr
 
 from p2pstack.abc.gater import ConnectionGater
@@ -138,7 +138,8 @@ async def test_a_second_connection_that_comes_all_the_same_is_closed(
         async def connect() -> Any:
             if n == 1:
                 both.set()
-            await both.wait()
+            with CancelScope(shield=True):  # too far to be given up
+                await both.wait()
             return made[n]
 
         return connect
