@@ -168,6 +168,7 @@ class Identify:
             host.events.emit(LimitHit("protocols and addresses of one peer", limit, limit + told.dropped, peer))
         store.add_public_key(peer, connection.remote_public_key)
         addrs = tuple(_usable(told.listen_addrs, connection))
+        observed = _observed(told.observed_addr, host)
         if not self._consume_record(host, told, connection) and addrs:
             store.add_addrs(peer, addrs)
         if told.protocols or not pushed:
@@ -181,12 +182,12 @@ class Identify:
             listen_addrs=addrs,
             agent_version=told.agent_version,
             protocol_version=told.protocol_version,
-            observed_addr=told.observed_addr,
+            observed_addr=observed,
             pushed=pushed,
         )
         host.events.emit(identified)
-        if told.observed_addr is not None and not pushed:
-            host.events.emit(ObservedAddress(peer, told.observed_addr))
+        if observed is not None and not pushed:
+            host.events.emit(ObservedAddress(peer, observed))
         return identified
 
     def _consume_record(self, host: Host, told: PeerDescription, connection: Connection) -> bool:
@@ -294,6 +295,14 @@ def _usable(addrs: tuple[Multiaddr, ...], connection: Connection) -> Iterator[Mu
         bare, named = split_peer(addr)
         if named in (None, connection.remote_peer) and not (elsewhere and reach(bare) is Reach.LOOPBACK):
             yield bare
+
+
+def _observed(addr: Multiaddr | None, host: Host) -> Multiaddr | None:
+    """Where the peer sees us, without the `/p2p` that js-libp2p puts there; None where it sees somebody else."""
+    if addr is None:
+        return None
+    bare, named = split_peer(addr)
+    return bare if named in (None, host.peer_id) else None
 
 
 @cache
