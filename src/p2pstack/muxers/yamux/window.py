@@ -16,6 +16,8 @@ Source: libp2p/specs, yamux/README.md, "Flow Control"; the rule of four round tr
 
 __all__ = ["ReceiveWindow"]
 
+_TICK = 0.001  # seconds: the coarsest clock of an event loop (uvloop's) shows no round trip shorter than this
+
 _FAST = 4.0  # round trips in which half a window is used up by a stream that its window slows down
 
 
@@ -39,7 +41,7 @@ class ReceiveWindow:
         """Give back what was read, and more if the window turns out to be the bottleneck. Returns the bytes to
         grant."""
         delta = self.consumed
-        if self._granted_at is not None and rtt is not None and now - self._granted_at < _FAST * rtt:
+        if self._granted_at is not None and rtt is not None and now - self._granted_at < _FAST * max(rtt, _TICK):
             grown = min(self.size * 2, maximum)
             if grown > self.size:
                 delta += grown - self.size
