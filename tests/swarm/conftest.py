@@ -1,9 +1,12 @@
-"""Parts that stand in for the layers below: a muxed connection in memory, and transports that do as a test says."""
+"""Parts that stand in for the layers below (a muxed connection that carries nothing, transports that do as a test
+says), and swarms made of real ones that reach each other in memory, with a raw peer that says what it likes."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
-from anyio import Event
+from anyio import Event, create_task_group
 from multiaddr import Multiaddr
 
 from p2pstack.abc.gater import ConnectionGater
@@ -14,9 +17,15 @@ from p2pstack.errors import ConnectionClosed
 from p2pstack.identity.address import parse_text
 from p2pstack.identity.keys import PrivateKey, PublicKey
 from p2pstack.identity.peer_id import PeerId
+from p2pstack.muxers.yamux import Yamux
+from p2pstack.peerstore import MemoryPeerstore
+from p2pstack.security.noise import Noise
 from p2pstack.swarm.config import SwarmConfig
 from p2pstack.swarm.dialer import Dialer
 from p2pstack.swarm.resolver import NameLookup, Resolver
+from p2pstack.swarm.swarm import Swarm
+from p2pstack.swarm.upgrader import ConnectionUpgrader
+from p2pstack.transports.memory import Memory, MemoryNetwork
 
 US, PEER, OTHER = (PrivateKey.generate() for _ in range(3))
 
@@ -181,3 +190,47 @@ def make_dialer(transport: FakeTransport, lookup: FakeLookup) -> Callable[..., D
 def addrs() -> list[Multiaddr]:
     """Some addresses, in the order in which they are dialled."""
     return [parse_text(f"/ip4/10.0.0.{n}/tcp/1") for n in range(1, 5)]
+
+
+@pytest.fixture
+def network() -> MemoryNetwork:
+    return MemoryNetwork()
+
+
+@pytest.fixture
+def new_swarm(network: MemoryNetwork) -> Callable[..., Swarm]:
+    """Makes a swarm with Noise and yamux in the network of the test."""
+
+    def make(key: PrivateKey | None = None, *, gater: ConnectionGater | None = None, **limits: Any) -> Swarm:
+        key = key or PrivateKey.generate()
+        return Swarm(
+            key.peer_id,
+            transports=[Memory(network=network)],
+            security=[Noise(key)],
+            muxers=[Yamux()],
+            peerstore=MemoryPeerstore(),
+            gater=gater,
+            config=SwarmConfig(**limits),
+        )
+
+    return make
+
+
+@pytest.fixture
+def raw_peer(network: MemoryNetwork) -> Callable[..., Any]:
+    """`async with raw_peer(number) as muxed`: a secure, multiplexed connection to whoever listens on `number`, by a
+    peer that speaks for itself from there on. The streams it is opened come to `opened`."""
+
+    @asynccontextmanager
+    async def connect(
+        number: int, *, key: PrivateKey = PEER, opened: Callable[[MuxedStream], None] = MuxedStream.reset
+    ) -> AsyncGenerator[MuxedConnection]:
+        upgrader = ConnectionUpgrader(security=[Noise(key)], muxers=[Yamux()])
+        stream, _ = network.connect(number)
+        muxed = await upgrader.upgrade_outbound(stream, peer=None)
+        async with create_task_group() as tasks:
+            tasks.start_soon(muxed.run, opened)
+            yield muxed
+            await muxed.aclose()
+
+    return connect

@@ -132,7 +132,9 @@ class Connection(ABC):
     async def open_stream(self, *protocols: str) -> Stream:
         """Open a stream here, and nowhere else, for the first of `protocols` that the peer speaks.
 
-        :raises NegotiationError: it speaks none of them
+        :raises NegotiationError: it speaks none of them. Where it said before that it speaks one, it is not asked
+            again, and it is the first receive that raises
+        :raises StreamReset: the peer resets it, as where it has too many
         :raises ConnectionClosed: the connection has ended
         """
 

@@ -19,7 +19,11 @@ def ungrouped(levels: int) -> Generator[None]:
     except BaseExceptionGroup as group:
         alone = _only(group, levels)
     if alone is not None:
-        raise alone
+        context = alone.__context__
+        try:
+            raise alone
+        finally:
+            alone.__context__ = context  # not the group
 
 
 def _only(error: BaseException, levels: int) -> BaseException:

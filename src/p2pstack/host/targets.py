@@ -58,10 +58,11 @@ def _agree(addrs: Iterable[Multiaddr | str], peer: PeerId | None = None) -> tupl
     """The peer that all addresses agree on, and what they are without it."""
     bare: list[Multiaddr] = []
     for addr in addrs:
+        parsed = parse_addr(addr)
         try:
-            rest, named = split_peer(parse_addr(addr))
+            rest, named = split_peer(parsed)
         except RemoteProtocolError as error:
-            raise LocalProtocolError(str(error)) from None
+            raise LocalProtocolError(f"malformed address {parsed.to_bytes()[:64].hex()}: {error}") from None
         if named is not None:
             if peer is not None and named != peer:
                 raise LocalProtocolError(f"expected addresses of one peer, got some of {peer} and some of {named}")
