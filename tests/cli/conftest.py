@@ -61,6 +61,24 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
     return run
 
 
+@contextlib.contextmanager
+def spawned(*arguments: object, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """The command in a process with pipes; killed where the test fails, so that nobody waits for it."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*COMMAND, *map(str, arguments)], **{**pipes, **options}) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
+
+
+@pytest.fixture
+def spawn() -> Callable[..., contextlib.AbstractContextManager[subprocess.Popen[bytes]]]:
+    """Start the command: `with spawn("ping", addr) as process`."""
+    return spawned
+
+
 class Served:
     """A process that serves a node and tells of it in JSON lines."""
 
@@ -88,7 +106,11 @@ class Served:
     def end(self, signal_number: int = signal.SIGTERM) -> Result:
         """Interrupt it."""
         self.process.send_signal(signal_number)
-        out, err = self.process.communicate(timeout=20)
+        try:
+            out, err = self.process.communicate(timeout=20)
+        except BaseException:
+            self.process.kill()
+            raise
         return Result(self.process.returncode, out, err)
 
 

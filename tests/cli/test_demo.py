@@ -4,7 +4,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
@@ -15,8 +14,6 @@ import pytest
 
 from p2pstack.cli.demo.member import FILE, fetch, serve
 from p2pstack.host import Host
-
-COMMAND = [sys.executable, "-m", "p2pstack", "demo"]
 
 
 def test_every_file_arrives_as_it_was_sent(run: Any) -> None:
@@ -70,28 +67,22 @@ def test_a_host_that_does_not_start_is_one_line(run: Any, monkeypatch: pytest.Mo
     assert result.complaint == "p2pstack: ada ended too early, with exit code 7"
 
 
-def test_an_interrupt_ends_it_and_all_its_hosts() -> None:
-    with subprocess.Popen(
-        [*COMMAND, "--json", "--file-bytes", str(1 << 27)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
+def test_an_interrupt_ends_it_and_all_its_hosts(spawn: Any) -> None:
+    with spawn("demo", "--json", "--file-bytes", 1 << 27, start_new_session=True) as process:
         assert json.loads(process.stdout.readline())["event"] == "listening"
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        _, errors = process.communicate(timeout=30)
-    assert (process.returncode, errors) == (128 + signal.SIGINT, b"")
+        assert process.communicate(timeout=30)[1] == b""
+    assert process.returncode == 128 + signal.SIGINT
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
 
 
-def test_a_reader_who_has_had_enough_ends_it_quietly() -> None:
-    with subprocess.Popen([*COMMAND, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
+def test_a_reader_who_has_had_enough_ends_it_quietly(spawn: Any) -> None:
+    with spawn("demo", "--json") as process:
         assert process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
-    assert process.returncode == 128 + signal.SIGPIPE
+        assert process.wait() == 128 + signal.SIGPIPE
 
 
 @pytest.mark.parametrize("digest_of", ["the file", "another"])

@@ -3,9 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
-import termios
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +84,8 @@ def test_a_key_that_is_none_is_one_line(run: Any, tmp_path: Path) -> None:
     assert "holds no private key" in result.complaint
 
 
-def test_a_person_watches_a_table_of_those_who_are_connected(node: Any) -> None:
+def test_a_person_watches_a_table_of_those_who_are_connected(spawn: Any, node: Any) -> None:
     terminal, program_side = os.openpty()
-    termios.tcsetwinsize(program_side, (40, 250))
     shown = b""
 
     def read_until(text: bytes) -> None:
@@ -97,10 +93,8 @@ def test_a_person_watches_a_table_of_those_who_are_connected(node: Any) -> None:
         while text not in shown:
             shown += os.read(terminal, 65_536)
 
-    command = [sys.executable, "-m", "p2pstack", "node", "--connect", node.addr]
-    with subprocess.Popen(
-        command, stdin=program_side, stdout=program_side, stderr=subprocess.PIPE, env={**os.environ, "TERM": "xterm"}
-    ) as process:
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "250", "LINES": "40"}
+    with spawn("node", "--connect", node.addr, stdin=program_side, stdout=program_side, env=environment) as process:
         os.close(program_side)
         read_until(b"listening on")
         read_until(b"nobody is connected")
