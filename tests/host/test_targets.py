@@ -9,9 +9,10 @@ from p2pstack.abc.peerstore import PeerInfo
 from p2pstack.errors import LocalProtocolError
 from p2pstack.host.targets import parse_addr, parse_peer, parse_target
 from p2pstack.identity.address import parse_text, with_peer
-from p2pstack.identity.keys import PrivateKey
+from p2pstack.identity.ed25519 import Ed25519PrivateKey
 
-PEER, OTHER = PrivateKey.generate().peer_id, PrivateKey.generate().peer_id
+# the same each time, as they are part of the tests' names
+PEER, OTHER = (Ed25519PrivateKey.from_seed(bytes([number]) * 32).peer_id for number in (1, 2))
 ADDR, ADDR_2 = parse_text("/ip4/127.0.0.1/tcp/1"), parse_text("/dns4/example.com/tcp/2")
 
 
