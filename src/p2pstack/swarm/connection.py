@@ -7,6 +7,7 @@ as long as its stream.
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from anyio import (
     BrokenResourceError,
@@ -28,6 +29,7 @@ from p2pstack.abc.peerstore import Peerstore
 from p2pstack.abc.transport import Endpoints
 from p2pstack.errors import (
     ConnectionClosed,
+    LimitExceeded,
     LocalProtocolError,
     NegotiationError,
     P2PError,
@@ -280,12 +282,14 @@ class SwarmConnection(StreamOwner):
         try:
             await registration.handler(stream)
             await stream.aclose()
-        except _PEERS_DOING as error:
+        except Exception as error:
             stream.reset()
-            logger.debug("%s of peer %s ended: %s", protocol, peer, error)
-        except Exception:
-            stream.reset()
-            logger.exception("the handler of %s failed with peer %s; the stream was reset", protocol, peer)
+            if isinstance(error, LimitExceeded):
+                self._context.bus.emit(LimitHit(error.scope, error.limit, error.used, peer))
+            elif _is_peers_doing(error):
+                logger.debug("%s of peer %s ended: %s", protocol, peer, error)
+            else:
+                logger.exception("the handler of %s failed with peer %s; the stream was reset", protocol, peer)
         except BaseException:
             stream.reset()
             raise
@@ -311,3 +315,10 @@ class SwarmConnection(StreamOwner):
             self._streams.discard(stream)
             if not self._streams:
                 self._streams = None
+
+
+def _is_peers_doing(error: Exception) -> bool:
+    """Also where several tasks of a handler ended for it at once, as task groups say."""
+    if isinstance(error, ExceptionGroup):
+        return all(map(_is_peers_doing, cast("ExceptionGroup[Exception]", error).exceptions))
+    return isinstance(error, _PEERS_DOING)

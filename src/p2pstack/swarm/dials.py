@@ -49,7 +49,7 @@ class _Dial:
 class SharedDials:
     """The dials under way."""
 
-    __slots__ = ("_admit", "_bus", "_dialer", "_tasks", "_under_way")
+    __slots__ = ("_admit", "_bus", "_closed", "_dialer", "_tasks", "_under_way")
 
     def __init__(self, tasks: TaskGroup, dialer: Dialer, *, admit: Admit, bus: EventBus) -> None:
         self._tasks = tasks
@@ -57,14 +57,16 @@ class SharedDials:
         self._admit = admit
         self._bus = bus
         self._under_way: dict[object, _Dial] = {}
+        self._closed = False
 
     async def connect(self, peer: PeerId | None, addrs: Sequence[Multiaddr]) -> SwarmConnection:
         """A new connection to `peer`, by the dial under way to it if there is one. Where that fails and this caller
         knows addresses that it did not try, another begins.
 
         :raises P2PError: as `Dialer.dial`
+        :raises ConnectionClosed: the host ended before
         """
-        while True:
+        while not self._closed:
             mine = _Dial(peer, tuple(addrs))
             dial = self._under_way.setdefault(mine.key, mine)
             if dial is mine:
@@ -72,8 +74,15 @@ class SharedDials:
             await self._wait(dial)
             if dial.connection is not None:
                 return dial.connection
-            if dial is mine or set(addrs) <= set(dial.addrs):
-                raise dial.error or ConnectionClosed("the host ended while it dialled")
+            if dial.error is not None and (dial is mine or set(addrs) <= set(dial.addrs)):
+                raise dial.error
+        raise ConnectionClosed("the host ended while it dialled")
+
+    def close(self) -> None:
+        """The host ends: give up the dials under way."""
+        self._closed = True
+        for dial in tuple(self._under_way.values()):
+            dial.scope.cancel()
 
     async def _wait(self, dial: _Dial) -> None:
         dial.waiters += 1

@@ -51,13 +51,14 @@ class OptimisticStream(MuxedStream):
     :param owner: what it stands in within: told what the peer answered
     """
 
-    __slots__ = ("_muxed", "_owner", "_proposal", "_protocol")
+    __slots__ = ("_dialer", "_muxed", "_owner", "_proposal", "_protocol")
 
     def __init__(self, muxed: MuxedStream, protocol: str, owner: Owner) -> None:
         self._muxed = muxed
         self._protocol = protocol
         self._proposal = _proposal(protocol)  # empty when it has been sent
         self._owner = owner
+        self._dialer: Dialer | None = None  # has part of the answer
 
     @property
     def ended(self) -> bool:
@@ -106,21 +107,20 @@ class OptimisticStream(MuxedStream):
         return await muxed.receive(max_bytes)
 
     async def _answer(self) -> bytes:
-        """What follows the acceptance."""
-        dialer: Dialer | None = None
+        """What follows the acceptance. Whoever was cancelled may ask again."""
         while True:
             try:
                 data = await self._muxed.receive()
             except EndOfStream:
-                (dialer or Dialer((self._protocol,))).receive_eof()
-            if dialer is None:
+                (self._dialer or Dialer((self._protocol,))).receive_eof()
+            if self._dialer is None:
                 # An acceptance repeats the proposal, as a rule in one piece.
                 accepted = _proposal(self._protocol)
                 if data.startswith(accepted):
                     return data[len(accepted) :]
-                dialer = Dialer((self._protocol,))
-            if dialer.receive_data(data) is not None:
-                return dialer.surplus
+                self._dialer = Dialer((self._protocol,))
+            if self._dialer.receive_data(data) is not None:
+                return self._dialer.surplus
 
     def unread(self, data: bytes) -> None:
         raise LocalProtocolError("nothing has been received yet that could be given back")

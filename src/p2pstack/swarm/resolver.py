@@ -60,11 +60,11 @@ class SystemLookup(NameLookup):
         from dns.asyncresolver import Resolver as DnsResolver
         from dns.exception import DNSException
 
-        resolver = DnsResolver(configure=self._nameserver is None)
-        if self._nameserver is not None:
-            host, resolver.port = self._nameserver
-            resolver.nameservers = [host]
         try:
+            resolver = DnsResolver(configure=self._nameserver is None)
+            if self._nameserver is not None:
+                host, resolver.port = self._nameserver
+                resolver.nameservers = [host]
             # By itself it stays with the first event loop it ever saw.
             answer = await resolver.resolve(name, "TXT", backend=get_backend(sniff()))
         except DNSException as error:

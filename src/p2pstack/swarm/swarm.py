@@ -92,33 +92,36 @@ class Swarm(AsyncContextManagerMixin):
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator["Swarm"]:
-        async with create_task_group() as tasks:
-            tasks.start_soon(self._context.overdue.run, name="overdue streams")
-            self._running = _Running(
-                tasks,
-                SharedDials(tasks, self._dialer, admit=self._admit, bus=self.events),
-                Listeners(
+        try:
+            async with create_task_group() as tasks:
+                tasks.start_soon(self._context.overdue.run, name="overdue streams")
+                self._running = _Running(
                     tasks,
-                    transports=self._transports,
-                    upgrader=self._upgrader,
-                    gater=self._gater,
-                    table=self.table,
-                    admit=self._admit,
-                    bus=self.events,
-                    config=self._config,
-                ),
-            )
-            try:
-                yield self
-            finally:
-                running, self._running, self._finished = self._running, None, True
-                with move_on_after(self._config.close_timeout, shield=True):
-                    await running.listeners.aclose()
-                    async with create_task_group() as closing:
-                        for connection in self.table:
-                            closing.start_soon(connection.aclose)
-                tasks.cancel_scope.cancel()
-        self.events.close()
+                    SharedDials(tasks, self._dialer, admit=self._admit, bus=self.events),
+                    Listeners(
+                        tasks,
+                        transports=self._transports,
+                        upgrader=self._upgrader,
+                        gater=self._gater,
+                        table=self.table,
+                        admit=self._admit,
+                        bus=self.events,
+                        config=self._config,
+                    ),
+                )
+                try:
+                    yield self
+                finally:
+                    running, self._running, self._finished = self._running, None, True
+                    running.dials.close()
+                    with move_on_after(self._config.close_timeout, shield=True):
+                        await running.listeners.aclose()
+                        async with create_task_group() as closing:
+                            for connection in self.table:
+                                closing.start_soon(connection.aclose)
+                    tasks.cancel_scope.cancel()
+        finally:
+            self.events.close()
 
     @property
     def addrs(self) -> Sequence[Multiaddr]:

@@ -1,0 +1,159 @@
+"""Where attacks happen: a running host, and a friend of it who must not notice.
+
+Whatever is done within `async with scene() as s`, at its end the friend's connection is the one it was and answers, and
+all that the attack took is given back: tasks, file descriptors, connections, places of those under way, streams
+watched, bytes unread.
+"""
+
+import os
+import stat
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from anyio import fail_after, get_running_tasks, move_on_after
+from anyio.lowlevel import checkpoint
+
+from p2pstack import Host, Yamux, ping
+from p2pstack.abc.events import ConnectionEnded, Event, LimitHit, Subscription
+from p2pstack.identity.keys import PrivateKey
+from p2pstack.identity.peer_id import PeerId
+from p2pstack.muxers.budget import ReceiveBudget
+from p2pstack.protocols.identify import Identify
+from p2pstack.swarm.config import SwarmConfig
+
+from .attacker import Attacker
+
+#: Seconds that anything may take which is not a deadline of its own.
+PATIENCE = 10.0
+
+
+@dataclass(frozen=True)
+class Census:
+    """What a process and a host hold."""
+
+    sockets: int
+    tasks: int
+    connections: int
+    pending: int
+    watched: int
+    streams: int
+    unread: int
+
+    @classmethod
+    def of(cls, host: Host) -> "Census":
+        swarm = host._swarm
+        connections = tuple(swarm.table)
+        return cls(
+            sockets=sum(map(_is_socket, map(int, os.listdir("/proc/self/fd")))),
+            tasks=len(get_running_tasks()),
+            connections=len(connections),
+            pending=swarm.pending,
+            watched=len(swarm._context.overdue._due),
+            streams=sum(connection._inbound for connection in connections),
+            unread=budget_of(host).used,
+        )
+
+
+def _is_socket(descriptor: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    except OSError:  # that of the listing itself
+        return False
+
+
+def budget_of(host: Host) -> ReceiveBudget:
+    """The budget of the muxer of a host."""
+    (muxer,) = host._swarm._upgrader._muxers.values()
+    return muxer.budget
+
+
+class Scene:
+    """What a test sees of it."""
+
+    def __init__(self, host: Host, friend: Host, events: Subscription[Event]) -> None:
+        self.host = host
+        self.friend = friend
+        self._events = events
+        self._seen: list[Event] = []
+
+    async def attacker(self, *, identity: PrivateKey | None = None, secure: bool = True) -> Attacker:
+        """A new connection by somebody who means ill."""
+        attacker = await Attacker.dial(self.host.addrs[0], identity=identity)
+        if secure:
+            known = len(self.host.connections_to(attacker.peer_id))
+            await attacker.secure()
+            await self.wait_for(lambda: len(self.host.connections_to(attacker.peer_id)) > known)
+        return attacker
+
+    @property
+    def events(self) -> list[Event]:
+        """What the host has told so far: limits hit, and connections that ended."""
+        buffered = self._events._events  # type: ignore[attr-defined]
+        self._seen += buffered
+        buffered.clear()
+        return self._seen
+
+    def hits(self, scope: str) -> list[LimitHit]:
+        """How often a limit was hit."""
+        return [event for event in self.events if isinstance(event, LimitHit) and event.scope == scope]
+
+    async def hit(self, scope: str) -> LimitHit:
+        """The first time that a limit is hit."""
+        return (await self.wait_for(lambda: self.hits(scope)))[0]
+
+    async def end_of(self, peer: PeerId) -> ConnectionEnded:
+        """The end of the first connection with a peer."""
+
+        def ends() -> list[ConnectionEnded]:
+            ended = [event for event in self.events if isinstance(event, ConnectionEnded)]
+            return [event for event in ended if event.connection.remote_peer == peer]
+
+        return (await self.wait_for(ends))[0]
+
+    async def wait_for(self, condition: Any) -> Any:
+        """What `condition` returns when that is true. Lets the event loop run meanwhile, and never rest."""
+        with fail_after(PATIENCE):
+            while not (result := condition()):
+                await checkpoint()
+            return result
+
+    async def restored(self, before: Census) -> None:
+        """Wait until the host holds what it did."""
+        with move_on_after(PATIENCE):
+            while Census.of(self.host) != before:
+                await checkpoint()
+        now = Census.of(self.host)
+        assert now == before, f"held {before} before and {now} now"
+
+    async def ping(self, count: int = 1) -> list[float]:
+        """Round trips of the friend."""
+        return [rtt async for rtt in ping(self.friend, self.host.peer_id, count=count, interval=0)]
+
+
+@asynccontextmanager
+async def scene(*, config: SwarmConfig | None = None, budget: int = 256 << 20, **options: Any) -> AsyncGenerator[Scene]:
+    muxer = options.pop("muxer", {})
+    victim = Host(
+        listen=["/ip4/127.0.0.1/tcp/0"],
+        config=config,
+        muxers=[Yamux(budget=ReceiveBudget(budget), **muxer)],
+        **options,
+    )
+    async with victim as host, Host() as friend:
+        with host.events.subscribe(LimitHit, ConnectionEnded, buffer=1 << 20) as events:
+            connection = await friend.connect(host.addrs[0])
+            seen = Scene(host, friend, events)
+            await seen.ping()
+            for service, other in ((host, friend), (friend, host)):
+                (identify,) = (service for service in service._services if isinstance(service, Identify))
+                await identify.wait((service.connections_to(other.peer_id))[0])
+            (theirs,) = host.connections
+            await seen.wait_for(lambda: not theirs.streams)
+            before = Census.of(host)
+            yield seen
+            await seen.ping()
+            assert friend.connections == (connection,)
+            assert theirs in host.connections
+            await seen.restored(before)
