@@ -36,7 +36,7 @@ lint: $(HAS)/p2pstack $(HAS)/test $(HAS)/lint ## Formatting, lint rules, types, 
 	$(BIN)/lint-imports
 
 interop: $(HAS)/p2pstack $(HAS)/test $(HAS)/interop ## Meet go-libp2p, rust-libp2p, js-libp2p and py-libp2p
-	$(BIN)/python -m pytest interop/tests $(ARGS)
+	$(BIN)/python -m pytest interop/tests -n auto --dist worksteal $(ARGS)
 
 bench: $(HAS)/p2pstack $(HAS)/bench ## Measure this stack and the others in one run
 	$(BIN)/python -m bench $(ARGS)

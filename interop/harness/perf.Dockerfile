@@ -1,0 +1,9 @@
+# The app for the perf tests; built from the root of the repository.
+FROM python:3.13-slim
+WORKDIR /p2pstack
+COPY pyproject.toml constraints.txt README.md LICENSE-APACHE LICENSE-MIT ./
+COPY src src
+RUN pip install --no-cache-dir --constraint constraints.txt --build-constraint constraints.txt '.[trio,uvloop]' \
+ && pip install --no-cache-dir --constraint constraints.txt --group interop
+COPY interop/harness harness
+ENTRYPOINT ["python", "harness/perf.py"]
