@@ -26,6 +26,7 @@ from libp2p.peer.peerinfo import PeerInfo, info_from_p2p_addr
 from libp2p.protocol_muxer.exceptions import MultiselectClientError
 from libp2p.security.noise.exceptions import PeerIDMismatchesPubkey
 from libp2p.utils.varint import read_length_prefixed_protobuf
+from multiaddr.exceptions import Error as MultiaddrError
 from protocols import ECHO, HASH, PERF, PING
 from transfer import PATIENCE, close_write, drain, read_exactly, read_some, send_random, send_zeros, write
 
@@ -55,6 +56,8 @@ async def connected(target: PeerInfo, options: Namespace) -> AsyncIterator[IHost
 
 
 async def open_stream(host: IHost, target: PeerInfo, protocol: str) -> INetStream:
+    if not host.get_network().get_connections(target.peer_id):
+        raise Failure("the connection was lost")  # the library would dial again
     with trio.fail_after(PATIENCE):
         return await host.new_stream(target.peer_id, [protocol])
 
@@ -279,6 +282,7 @@ async def wrong_peer_id(target: PeerInfo, options: Namespace) -> None:
 
 async def unknown_protocol(target: PeerInfo, options: Namespace) -> None:
     async with connected(target, options) as host:
+        before = host.get_network().get_connections(target.peer_id)
         try:
             await open_stream(host, target, "/does-not-exist/1.0.0")
         except StreamFailure as error:
@@ -286,8 +290,10 @@ async def unknown_protocol(target: PeerInfo, options: Namespace) -> None:
                 raise
         else:
             raise Failure("a protocol that does not exist was accepted")
-        async for took in ping_times(host, target, 1):
-            report({"refused": True, "ping_ms": took})
+        pings = [took async for took in ping_times(host, target, 1)]
+        if host.get_network().get_connections(target.peer_id) != before:
+            raise Failure("the connection was replaced by another")
+        report({"refused": True, "ping_ms": pings[0]})
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -330,4 +336,7 @@ COMMANDS = {
 
 
 def parse_target(address: str) -> PeerInfo:
-    return info_from_p2p_addr(multiaddr.Multiaddr(address))
+    try:
+        return info_from_p2p_addr(multiaddr.Multiaddr(address))
+    except MultiaddrError as error:
+        raise ValueError from error  # what argparse understands

@@ -53,6 +53,8 @@ async def listen(options: argparse.Namespace) -> None:
 
         nursery.start_soon(wait_for_signal)
         addresses = [str(address) for address in host.get_addrs()]
+        if not addresses:
+            raise OSError(f"cannot listen on {options.listen}")  # the library says so only in its debug log
         print(json.dumps({"event": "listening", "peer_id": str(host.get_id()), "addrs": addresses}), flush=True)
         await stdin_ended()
         nursery.cancel_scope.cancel()
