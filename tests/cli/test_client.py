@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 import random
 import signal
 import socket
@@ -13,6 +14,12 @@ from typing import Any
 
 import pytest
 
+from p2pstack.abc.connection import Stream
+from p2pstack.cli.echo import echo
+from p2pstack.cli.output import Output
+from p2pstack.cli.pipes import StandardInput
+from p2pstack.cli.run import Failed
+from p2pstack.host import Host
 from p2pstack.identity.keys import PrivateKey
 
 COMMAND = [sys.executable, "-m", "p2pstack"]
@@ -219,3 +226,42 @@ def test_something_that_is_no_node_is_one_line(run: Any) -> None:
         thread.join()
     assert (result.code, result.out) == (1, "")
     assert result.complaint
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [(b"", "ended the echo after 0 of 5 bytes"), (b"world", "other bytes"), (b"hello again", "after 11 of 5 bytes")],
+)
+async def test_an_echo_that_is_none_is_noticed(
+    answer: bytes, expected: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "in").write_bytes(b"hello")
+    source = os.open(tmp_path / "in", os.O_RDONLY)
+    monkeypatch.setattr("p2pstack.cli.echo.StandardInput", lambda: StandardInput(source))
+    async with Host(listen=["/ip4/127.0.0.1/tcp/0"]) as server:
+
+        @server.handle("/echo/1.0.0")
+        async def _(stream: Stream) -> None:
+            async for _ in stream:
+                pass
+            await stream.send(answer)
+
+        with pytest.raises(Failed, match=expected):
+            await echo(Output(as_json=True), str(server.addrs[0]), key_file=None)
+    os.close(source)
+
+
+async def test_an_echo_that_ends_before_its_input_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, writer = os.pipe()
+    monkeypatch.setattr("p2pstack.cli.echo.StandardInput", lambda: StandardInput(source))
+    async with Host(listen=["/ip4/127.0.0.1/tcp/0"]) as server:
+
+        @server.handle("/echo/1.0.0")
+        async def _(stream: Stream) -> None:
+            await stream.receive()
+
+        os.write(writer, b"hello")
+        with pytest.raises(Failed, match="ended the echo after 0 of 5 bytes"):
+            await echo(Output(as_json=True), str(server.addrs[0]), key_file=None)
+    os.close(source)
+    os.close(writer)
