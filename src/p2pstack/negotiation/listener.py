@@ -35,7 +35,7 @@ from p2pstack.negotiation.messages import (
     encode_list,
 )
 
-__all__ = ["MAX_LISTINGS", "MAX_REFUSALS", "Listener"]
+__all__ = ["MAX_LISTINGS", "MAX_REFUSALS", "Listener", "accept_at_once"]
 
 #: how many proposals are refused before the dialer is given up
 MAX_REFUSALS = 1000
@@ -44,6 +44,22 @@ MAX_LISTINGS = 4
 
 _NOT_AVAILABLE = encode(NOT_AVAILABLE)
 _REFUSED_KEPT = 4
+
+
+def accept_at_once(data: bytes, protocols: Collection[str]) -> tuple[str, int] | None:
+    """What nearly every dialer sends, the header and one proposal in one piece, taken without a `Listener`, which costs
+    as much as the rest of a short stream: the protocol, and how many bytes of `data` that was. The answer is just these
+    bytes. None for whatever else it is.
+    """
+    begin = len(HEADER) + 1
+    if len(data) <= begin or not data.startswith(HEADER):
+        return None
+    size = data[begin - 1]
+    end = begin + size
+    if size >= 0x80 or len(data) < end or data[end - 1] != 0x0A:
+        return None
+    protocol = data[begin : end - 1].decode("utf-8", "replace")
+    return (protocol, end) if protocol in protocols else None
 
 
 class _State(Enum):

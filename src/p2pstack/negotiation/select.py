@@ -9,7 +9,7 @@ from anyio import BrokenResourceError, EndOfStream
 from p2pstack.abc.bytestream import PushbackStream
 from p2pstack.abc.exchange import Exchange
 from p2pstack.negotiation.dialer import Dialer
-from p2pstack.negotiation.listener import Listener
+from p2pstack.negotiation.listener import Listener, accept_at_once
 
 __all__ = ["conduct", "negotiate_inbound", "negotiate_outbound"]
 
@@ -58,4 +58,14 @@ async def negotiate_inbound(
     :raises NegotiationError: it ended the stream before that
     :raises RemoteProtocolError: it does not speak multistream-select, or proposed too often
     """
+    if matches is None:
+        with suppress(EndOfStream):
+            data = await stream.receive()
+            if accepted := accept_at_once(data, protocols):
+                protocol, size = accepted
+                with suppress(BrokenResourceError):
+                    await stream.send(data[:size])
+                stream.unread(data[size:])
+                return protocol
+            stream.unread(data)
     return await conduct(stream, Listener(protocols, matches=matches))
