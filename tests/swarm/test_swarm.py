@@ -36,6 +36,7 @@ from p2pstack.muxers.yamux import Yamux
 from p2pstack.peerstore import MemoryPeerstore
 from p2pstack.security.noise import Noise
 from p2pstack.swarm.config import SwarmConfig
+from p2pstack.swarm.connection import SwarmConnection
 from p2pstack.swarm.swarm import Swarm
 from p2pstack.transports.memory import Memory, MemoryNetwork
 from p2pstack.transports.memory.network import MemoryListener
@@ -103,33 +104,24 @@ async def test_dialling_each_other_at_once_makes_two_connections_and_either_work
             assert await stream.receive() == b"hello"
 
 
-async def test_a_connection_that_ends_is_replaced_by_the_next_stream(new_swarm: Any) -> None:
+async def test_a_connection_that_ends_just_then_is_replaced_by_another(
+    new_swarm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[Any] = []
+
+    async def ends_first(connection: SwarmConnection, *protocols: str) -> Any:
+        monkeypatch.undo()
+        ended.append(connection)
+        await connection._muxed.aclose()
+        return await connection.open_stream(*protocols)
+
     async with new_swarm() as server, new_swarm() as client:
         server.handlers.add(["/echo/1"], echo)
         await server.listen(ONE)
         first = await client.connect(server._local_peer, [ONE])
-
-        async def ends_meanwhile(*protocols: str) -> Any:
-            await first._muxed.aclose()
-            raise ConnectionClosed("gone")
-
-        type(first).open_stream, original = ends_meanwhile, type(first).open_stream  # type: ignore[method-assign, assignment]
-        try:
-            task_saw_it = Event()
-
-            class Once:
-                async def __call__(self, connection: Any, *protocols: str) -> Any:
-                    type(first).open_stream = original  # type: ignore[method-assign]
-                    task_saw_it.set()
-                    await first._muxed.aclose()
-                    raise ConnectionClosed("gone")
-
-            once = Once()
-            type(first).open_stream = lambda self, *protocols: once(self, *protocols)  # type: ignore[method-assign, assignment]
-            stream = await client.open_stream(server._local_peer, [ONE], ["/echo/1"])
-        finally:
-            type(first).open_stream = original  # type: ignore[method-assign]
-        assert task_saw_it.is_set()
+        monkeypatch.setattr(SwarmConnection, "open_stream", ends_first)
+        stream = await client.open_stream(server._local_peer, [ONE], ["/echo/1"])
+        assert ended == [first]
         assert stream.connection is not first
 
 
