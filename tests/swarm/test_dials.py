@@ -16,6 +16,7 @@ from p2pstack.swarm.connection import ConnectionContext, SwarmConnection
 from p2pstack.swarm.dials import SharedDials
 from p2pstack.swarm.events import Bus
 from p2pstack.swarm.handlers import Handlers
+from p2pstack.swarm.inbound import InboundStreams
 from p2pstack.swarm.overdue import OverdueStreams
 
 
@@ -33,6 +34,7 @@ class Dials:
             handlers=Handlers(self.bus),
             peerstore=MemoryPeerstore(),
             bus=self.bus,
+            inbound=InboundStreams(1),
             overdue=OverdueStreams(1),
             on_end=lambda connection, error: self.ended.append(connection),
         )

@@ -16,6 +16,7 @@ from p2pstack.swarm.config import SwarmConfig
 from p2pstack.swarm.connection import ConnectionContext, SwarmConnection
 from p2pstack.swarm.events import Bus
 from p2pstack.swarm.handlers import Handlers
+from p2pstack.swarm.inbound import InboundStreams
 from p2pstack.swarm.overdue import OverdueStreams
 from p2pstack.swarm.table import ConnectionTable
 
@@ -37,6 +38,7 @@ def make(fake_muxed: Any, addrs: Any, peer: PeerId) -> Make:
             handlers=Handlers(parts.bus),
             peerstore=parts.peerstore,
             bus=parts.bus,
+            inbound=InboundStreams(1),
             overdue=OverdueStreams(1),
             on_end=parts.table.remove,
         )

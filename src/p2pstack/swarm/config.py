@@ -47,6 +47,9 @@ class SwarmConfig:
     max_inbound_streams: int = 256
     """Streams that the peer of one connection may have open; a further one is reset."""
 
+    max_inbound_streams_in_all: int = 8_192
+    """... that all peers together may have open: some kilobytes each. A connection may have 16 beyond that."""
+
     close_timeout: float = 2.0
     """For connections to flush and to say goodbye when the host ends; what is still open then is cut."""
 

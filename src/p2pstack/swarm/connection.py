@@ -41,6 +41,7 @@ from p2pstack.identity.peer_id import PeerId
 from p2pstack.negotiation.select import negotiate_inbound, negotiate_outbound
 from p2pstack.swarm.config import SwarmConfig
 from p2pstack.swarm.handlers import Handlers
+from p2pstack.swarm.inbound import InboundStreams
 from p2pstack.swarm.overdue import OverdueStreams
 from p2pstack.swarm.stream import StreamOwner, SwarmStream
 
@@ -64,6 +65,7 @@ class ConnectionContext:
     handlers: Handlers
     peerstore: Peerstore
     bus: EventBus
+    inbound: InboundStreams
     overdue: OverdueStreams
     #: told when a connection is over, and why if not in order
     on_end: Callable[["SwarmConnection", P2PError | None], None]
@@ -170,14 +172,16 @@ class SwarmConnection(StreamOwner):
     async def serve(self) -> None:
         """Run it until it ends, with the handlers of the streams that the peer opens. It then is out of the table."""
         try:
-            async with create_task_group() as self._tasks:
+            async with create_task_group() as tasks:
+                self._tasks = tasks
                 try:
                     await self._muxed.run(self._accept)
                 except P2PError as error:
                     self._error = error
-                self._tasks.cancel_scope.cancel()
+                finally:
+                    self._tasks = None  # nothing starts from here on
+                tasks.cancel_scope.cancel()
         finally:
-            self._tasks = None
             self._over = True
             self._streams = None
             self._context.on_end(self, self._error)
@@ -237,21 +241,37 @@ class SwarmConnection(StreamOwner):
 
     def _accept(self, muxed: MuxedStream) -> None:
         limit = self._context.config.max_inbound_streams
-        if self._inbound >= limit or self._tasks is None:
+        inbound = self._context.inbound
+        if self._inbound >= limit:
+            self._refuse(muxed, "inbound streams of one connection", limit, self._inbound)
+        elif not inbound.admit(self._inbound):
+            self._refuse(muxed, "inbound streams", inbound.limit, inbound.open)
+        else:
+            self._inbound += 1
+            inbound.begin(self, muxed)
+
+    def _refuse(self, muxed: MuxedStream, scope: str, limit: int, used: int) -> None:
+        muxed.reset()
+        self._context.bus.emit(LimitHit(scope, limit, used, self.remote_peer))
+
+    def start(self, muxed: MuxedStream) -> None:
+        """The turn of an inbound stream has come. It may be over by now, and so may the connection."""
+        if self._tasks is None or muxed.ended:
             muxed.reset()
-            self._context.bus.emit(
-                LimitHit("inbound streams of one connection", limit, self._inbound, self.remote_peer)
-            )
-            return
-        self._inbound += 1
-        self._tasks.start_soon(self._serve_stream, muxed, name="inbound stream")
+            self._release()
+        else:
+            self._tasks.start_soon(self._serve_stream, muxed, name="inbound stream")
+
+    def _release(self) -> None:
+        self._inbound -= 1
+        self._context.inbound.release()
 
     async def _serve_stream(self, muxed: MuxedStream) -> None:
         try:
             if protocol := await self._negotiate(muxed):
                 await self._handle(muxed, protocol)
         finally:
-            self._inbound -= 1
+            self._release()
 
     async def _negotiate(self, muxed: MuxedStream) -> str | None:
         """The protocol of an inbound stream; None where there is none, and the stream is over."""

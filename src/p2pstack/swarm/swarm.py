@@ -22,6 +22,7 @@ from p2pstack.swarm.dialer import Dialer
 from p2pstack.swarm.dials import SharedDials
 from p2pstack.swarm.events import Bus
 from p2pstack.swarm.handlers import Handlers
+from p2pstack.swarm.inbound import InboundStreams
 from p2pstack.swarm.listeners import Listeners
 from p2pstack.swarm.overdue import OverdueStreams
 from p2pstack.swarm.resolver import Resolver
@@ -84,6 +85,7 @@ class Swarm(AsyncContextManagerMixin):
             handlers=self.handlers,
             peerstore=peerstore,
             bus=self.events,
+            inbound=InboundStreams(self._config.max_inbound_streams_in_all),
             overdue=OverdueStreams(self._config.negotiation_timeout),
             on_end=self.table.remove,
         )
@@ -95,6 +97,7 @@ class Swarm(AsyncContextManagerMixin):
         try:
             async with create_task_group() as tasks:
                 tasks.start_soon(self._context.overdue.run, name="overdue streams")
+                tasks.start_soon(self._context.inbound.run, name="inbound streams")
                 self._running = _Running(
                     tasks,
                     SharedDials(tasks, self._dialer, admit=self._admit, bus=self.events),
