@@ -13,6 +13,20 @@ if TYPE_CHECKING:
     from p2pstack.abc.connection import ConnectionAttribute as ConnectionAttribute
     from p2pstack.abc.connection import Direction as Direction
     from p2pstack.abc.connection import Stream as Stream
+    from p2pstack.abc.events import ConnectionEnded as ConnectionEnded
+    from p2pstack.abc.events import ConnectionStarted as ConnectionStarted
+    from p2pstack.abc.events import DialFailed as DialFailed
+    from p2pstack.abc.events import Event as Event
+    from p2pstack.abc.events import EventBus as EventBus
+    from p2pstack.abc.events import LimitHit as LimitHit
+    from p2pstack.abc.events import ListenerClosed as ListenerClosed
+    from p2pstack.abc.events import Listening as Listening
+    from p2pstack.abc.events import LocalProtocolsChanged as LocalProtocolsChanged
+    from p2pstack.abc.events import ObservedAddress as ObservedAddress
+    from p2pstack.abc.events import PeerConnected as PeerConnected
+    from p2pstack.abc.events import PeerDisconnected as PeerDisconnected
+    from p2pstack.abc.events import PeerIdentified as PeerIdentified
+    from p2pstack.abc.events import Subscription as Subscription
     from p2pstack.abc.gater import ConnectionGater as ConnectionGater
     from p2pstack.abc.host import Target as Target
     from p2pstack.abc.peerstore import PeerInfo as PeerInfo
@@ -55,6 +69,22 @@ if TYPE_CHECKING:
 _HOMES = {
     "multiaddr": ("Multiaddr",),
     "p2pstack.abc.connection": ("Connection", "ConnectionAttribute", "Direction", "Stream"),
+    "p2pstack.abc.events": (
+        "ConnectionEnded",
+        "ConnectionStarted",
+        "DialFailed",
+        "Event",
+        "EventBus",
+        "LimitHit",
+        "ListenerClosed",
+        "Listening",
+        "LocalProtocolsChanged",
+        "ObservedAddress",
+        "PeerConnected",
+        "PeerDisconnected",
+        "PeerIdentified",
+        "Subscription",
+    ),
     "p2pstack.abc.gater": ("ConnectionGater",),
     "p2pstack.abc.host": ("Target",),
     "p2pstack.abc.peerstore": ("PeerInfo",),
