@@ -13,7 +13,7 @@ cannot leave half a frame on the wire, and what many of them write in one turn o
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from anyio import (
@@ -44,6 +44,9 @@ from p2pstack.muxers.yamux.stream import YamuxStream
 
 __all__ = ["YamuxConnection"]
 
+#: Bytes that are sent at once by whoever waits for their answer; what is more than that is the writer's.
+_LITTLE = 16_384
+
 
 class YamuxConnection(MuxedConnection):
     """A yamux connection on a secure channel, which it owns."""
@@ -57,11 +60,13 @@ class YamuxConnection(MuxedConnection):
         "_drained",
         "_failure",
         "_on_stream",
+        "_prompt",
         "_scope",
         "_security",
         "_sending_since",
         "_slot",
         "_tick",
+        "_unsent",
         "_wake",
         "epitaph",
         "session",
@@ -81,6 +86,8 @@ class YamuxConnection(MuxedConnection):
         self._drained: Event | None = None  # what a reader waits for that has caused too many answers
         self._done: Event | None = None  # what `aclose` waits for
         self._sending_since: float | None = None
+        self._prompt = channel.can_send_now
+        self._unsent = False  # the channel kept a rest of what was sent without the writer
         self._active = True  # something was sent since the keeper last looked
         self._failure: Exception | None = None
         self._closing = False
@@ -141,7 +148,7 @@ class YamuxConnection(MuxedConnection):
 
     def close_read(self, state: StreamState) -> None:
         """The application is done with a stream: whatever still comes on it is dropped."""
-        self.session.close_read(state, current_time())
+        self.session.close_read(state, 0.0 if state.fin_received else current_time())
         self.settle()
 
     def wake_writer(self) -> None:
@@ -150,6 +157,18 @@ class YamuxConnection(MuxedConnection):
             self.writer_idle = False
             if self._wake is not None:
                 self._wake.set()
+
+    def flush(self) -> None:
+        """Send what there is to send, if it is little and the network takes it at once. The application is about to
+        wait for the answer: this spares it, and the peer, one turn of the event loop."""
+        if self._prompt and self._sending_since is None and not self._unsent:
+            chunks = self.session.data_to_send(current_time(), _LITTLE)
+            if chunks:
+                try:
+                    self._unsent = not self._channel.send_chunks_nowait(chunks)
+                except P2PError as error:
+                    self._fail(error)
+                self.settle()
 
     def settle(self) -> None:
         """Pass on what the last call changed: events to whom they concern, frames to the writer."""
@@ -237,19 +256,22 @@ class YamuxConnection(MuxedConnection):
 
     # --- the reader
 
+    def _take(self, chunks: Sequence[bytes]) -> bool:
+        """Take what came. Whether more may come: not while the peer does not read what it makes this side answer."""
+        session = self.session
+        now = current_time()
+        for chunk in chunks:
+            session.receive_data(chunk, now)
+        self.settle()
+        return not session.congested
+
     async def _read(self) -> None:
-        channel = self._channel
         session = self.session
         try:
             while True:
-                chunks = await channel.receive_chunks()
-                now = current_time()
-                for chunk in chunks:
-                    session.receive_data(chunk, now)
-                self.settle()
-                if session.congested:
-                    self._drained = Event()
-                    await self._drained.wait()
+                await self._channel.pump(self._take)
+                self._drained = Event()
+                await self._drained.wait()
         except EndOfStream:
             self._failure = None  # a write may have found out first
             code = session.remote_go_away
@@ -281,7 +303,8 @@ class YamuxConnection(MuxedConnection):
             while True:
                 now = current_time()
                 chunks = session.data_to_send(now)
-                if chunks:
+                if chunks or self._unsent:
+                    self._unsent = False
                     self._sending_since = now
                     if not self._active:
                         self._activate(now)

@@ -4,6 +4,8 @@ A stream is forgotten when both of its directions are over and everything was re
 on it is told by an event; what was queued for it goes; what it left unread no longer counts.
 """
 
+from collections import OrderedDict
+
 from p2pstack.errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
 from p2pstack.muxers.yamux.config import YamuxConfig
 from p2pstack.muxers.yamux.events import Event, SlotFreed, StreamReadable, StreamWritable
@@ -14,19 +16,22 @@ from p2pstack.muxers.yamux.table import StreamTable
 
 __all__ = ["Lifecycle"]
 
+#: Bytes that a writer may queue when its turn comes.
+_TURN = 65_536
+
 
 class Lifecycle:
     """The streams of a connection, what waits to be sent for them, and what is to be told of them."""
 
-    __slots__ = ("_config", "_crowded", "events", "local_go_away", "outbox", "table")
+    __slots__ = ("_config", "crowded", "events", "local_go_away", "outbox", "table")
 
     def __init__(self, config: YamuxConfig, *, initiator: bool, record_size: int) -> None:
         self._config = config
         self.table = StreamTable(config, initiator=initiator)
         self.outbox = Outbox(record_size=record_size, max_frame=config.max_frame)
         self.events: list[Event] = []
-        # Streams whose writers wait for room in the outbox: a dict, for its order.
-        self._crowded: dict[StreamState, None] = {}
+        #: streams whose writers wait for room in the outbox, in the order of their turns
+        self.crowded: OrderedDict[StreamState, None] = OrderedDict()
         #: this side said goodbye, with this code
         self.local_go_away: int | None = None
 
@@ -81,12 +86,12 @@ class Lifecycle:
         """The connection is gone, and with it all streams. What came before can still be read."""
         for stream in self.table:
             self._end(stream)
-        self._crowded.clear()
         self.events.append(SlotFreed())
 
     def _end(self, stream: StreamState) -> None:
         self._uncount(stream)
         self.outbox.drop(stream)
+        self.crowded.pop(stream, None)
         self._forget(stream)
         self.events.append(StreamReadable(stream))
         self.tell_writer(stream)
@@ -116,15 +121,18 @@ class Lifecycle:
 
     # --- room to write
 
-    def crowd(self, stream: StreamState) -> None:
-        """A writer waits until the outbox has room."""
-        self._crowded[stream] = None
-
     def relieve(self) -> None:
-        """Tell the writers that wait for room, if there is."""
-        if self._crowded and self.outbox.queued * 2 <= self._config.send_buffer:
-            crowded, self._crowded = self._crowded, {}
-            for stream in crowded:
+        """Once the outbox has run half empty, tell as many of the writers that wait as there is room for."""
+        crowded = self.crowded
+        queued, buffer = self.outbox.queued, self._config.send_buffer
+        if crowded and queued * 2 <= buffer:
+            room = buffer - queued
+            # Where nothing is queued all are told: those whose turn it is may be gone, and nothing leads back here.
+            while crowded and (room > 0 or not queued):
+                stream, _ = crowded.popitem(last=False)
+                if room > 0:
+                    stream.allowance = _TURN
+                    room -= _TURN
                 self.tell_writer(stream)
 
     def tell_writer(self, stream: StreamState) -> None:

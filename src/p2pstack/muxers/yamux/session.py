@@ -21,20 +21,21 @@ from p2pstack.muxers.yamux.table import StreamTable
 
 __all__ = ["Session"]
 
-#: Bytes that a stream may have queued whatever others have: its share of four send buffers, within these bounds.
-_LEAST_SHARE, _LARGEST_SHARE = 4_096, 65_536
+#: Bytes that a stream may have queued whatever others have: small messages do not wait behind large ones.
+_SMALL = 4_096
 
 
 class Session:
     """The state of one connection."""
 
-    __slots__ = ("_config", "_life", "_outbox", "_receiver", "_table", "bytes_sent", "granting", "liveness")
+    __slots__ = ("_config", "_crowded", "_life", "_outbox", "_receiver", "_table", "bytes_sent", "granting", "liveness")
 
     def __init__(self, config: YamuxConfig, *, initiator: bool, record_size: int = 65_519, now: float = 0.0) -> None:
         self._config = config
         self._life = Lifecycle(config, initiator=initiator, record_size=record_size)
         self._table = self._life.table
         self._outbox = self._life.outbox
+        self._crowded = self._life.crowded
         self.liveness = Liveness(config, now)
         self._receiver = Receiver(config, self._life, self.liveness)
         #: streams whose window is to be granted anew with the next frames
@@ -115,13 +116,13 @@ class Session:
         outbox = self._outbox
         room = self._config.send_buffer - outbox.queued
         size = len(data)
-        if size > room:
-            room = max(room, self._share - stream.queued)
+        if size > room or self._crowded:
+            room = self._room(stream, size, room)
         if size > stream.send_credit or size > room:
             size = max(0, min(stream.send_credit, room))
             stream.wants_room = True
             if stream.send_credit > size:
-                self._life.crowd(stream)
+                self._crowded[stream] = None
             data = memoryview(data)[:size]
         if size:
             stream.send_credit -= size
@@ -129,10 +130,12 @@ class Session:
             outbox.add(stream, data)
         return size
 
-    @property
-    def _share(self) -> int:
-        share = self._config.send_buffer * 4 // (len(self._table) or 1)
-        return max(_LEAST_SHARE, min(_LARGEST_SHARE, share))
+    def _room(self, stream: StreamState, size: int, room: int) -> int:
+        """Room for a writer where it is scarce: writers take turns."""
+        if self._crowded:
+            room = stream.allowance
+            stream.allowance = max(0, room - size)
+        return size if size + stream.queued <= _SMALL else room
 
     def close_write(self, stream: StreamState) -> None:
         """End the sending direction, behind what is queued."""

@@ -30,6 +30,7 @@ class StreamState:
 
     __slots__ = (
         "acknowledged",
+        "allowance",
         "closed_at",
         "discarding",
         "ended",
@@ -64,6 +65,8 @@ class StreamState:
         #: chunks written and not yet framed, and how many bytes they are
         self.outbox: deque[bytes | memoryview] = deque()
         self.queued = 0
+        #: bytes that may be queued although writers of other streams wait: what is left of its turn
+        self.allowance = 0
         #: in the outbox's round
         self.scheduled = False
         #: a writer waits for room

@@ -69,6 +69,8 @@ class YamuxStream(MuxedStream):
         state = self._state
         if self._readable is not None:
             raise BusyResourceError("receiving from")
+        if self._session.wants_to_send:
+            self._connection.flush()
         await checkpoint_if_cancelled()
         while not state.inbox:
             if self._closed:
@@ -147,8 +149,11 @@ class YamuxStream(MuxedStream):
         """`aclose` without waiting for anything, which it never has to."""
         if not self._closed:
             self._closed = True
-            self._session.close_write(self._state)
-            self._connection.close_read(self._state)
+            state = self._state
+            self._session.close_write(state)
+            self._connection.close_read(state)
+            if state.queued:
+                self._connection.flush()  # the answer of a handler that is done
             self.wake_reader()
             self.wake_sender()
 

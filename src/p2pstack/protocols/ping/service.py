@@ -4,6 +4,8 @@ Source: libp2p specs, ping: the answer is the 32 bytes that came, as often as th
 streams.
 """
 
+import math
+
 from anyio import CancelScope, EndOfStream, current_time
 from anyio.abc import ByteReceiveStream, TaskStatus
 
@@ -39,7 +41,10 @@ class Ping:
     async def _answer(self, stream: Stream) -> None:
         with CancelScope() as scope:
             while True:
-                scope.deadline = current_time() + self._idle_timeout
+                # Moving a deadline costs as much as the rest of a ping: a second's delay is near enough.
+                deadline = current_time() + self._idle_timeout
+                if deadline - scope.deadline > 1 or scope.deadline == math.inf:
+                    scope.deadline = deadline
                 payload = await receive_payload(stream)
                 if payload is None:
                     return

@@ -29,7 +29,7 @@ class NoiseChannel(SecureChannel):
     records is the end of the data, within one it is a `SecurityError`.
     """
 
-    __slots__ = ("_broken", "_receive_cipher", "_send_cipher", "_sending", "_session", "_stream", "_unread")
+    __slots__ = ("_broken", "_receive_cipher", "_rest", "_send_cipher", "_sending", "_session", "_stream", "_unread")
 
     def __init__(self, stream: RawStream, session: Session) -> None:
         self._stream = stream
@@ -37,6 +37,7 @@ class NoiseChannel(SecureChannel):
         self._send_cipher = SendCipher(session.send_key)
         self._receive_cipher = ReceiveCipher(session.receive_key)
         self._unread: list[bytes] = []
+        self._rest = bytearray()  # of what `send_chunks_nowait` was given, what the network did not take
         self._sending = False
         self._broken = False
 
@@ -60,6 +61,24 @@ class NoiseChannel(SecureChannel):
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
         return self._stream.extra_attributes  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
+    async def pump(self, take: Callable[[Sequence[bytes]], bool]) -> None:
+        open_records = self._receive_cipher.open
+
+        def take_view(view: memoryview) -> bool:
+            chunks = open_records(view)
+            return not chunks or take(chunks)
+
+        if self._unread and not take(await self.receive_chunks()):
+            return
+        try:
+            await self._stream.pump(take_view)
+        except EndOfStream:
+            self._check_whole()
+            raise
+        except SecurityError:
+            await aclose_forcefully(self._stream)
+            raise
+
     async def receive_chunks(self) -> Sequence[bytes]:
         if self._unread:
             chunks, self._unread = self._unread, []
@@ -68,11 +87,7 @@ class NoiseChannel(SecureChannel):
             try:
                 view = await self._stream.receive_view()
             except EndOfStream:
-                if partial := self._receive_cipher.partial:
-                    raise SecurityError(
-                        f"expected the rest of a record from peer {self.remote_peer}, got the end of the stream "
-                        f"after {partial} bytes of it"
-                    ) from None
+                self._check_whole()
                 raise
             try:
                 if chunks := self._receive_cipher.open(view):
@@ -82,6 +97,13 @@ class NoiseChannel(SecureChannel):
                 raise
             # A peer that sends nothing but empty records shall not keep others from running.
             await checkpoint()
+
+    def _check_whole(self) -> None:
+        if partial := self._receive_cipher.partial:
+            raise SecurityError(
+                f"expected the rest of a record from peer {self.remote_peer}, got the end of the stream "
+                f"after {partial} bytes of it"
+            )
 
     async def send_chunks(self, chunks: Sequence[bytes | bytearray | memoryview]) -> None:
         if self._sending:
@@ -93,6 +115,9 @@ class NoiseChannel(SecureChannel):
         except SecurityError:
             await aclose_forcefully(self._stream)
             raise
+        if self._rest:
+            records = self._rest + records
+            self._rest = bytearray()
         self._sending = True
         try:
             await self._stream.send(cast("bytes", records))  # a raw stream sends any buffer; anyio's type says less
@@ -101,6 +126,15 @@ class NoiseChannel(SecureChannel):
             raise
         finally:
             self._sending = False
+
+    @property
+    def can_send_now(self) -> bool:
+        return True
+
+    def send_chunks_nowait(self, chunks: Sequence[bytes | bytearray | memoryview]) -> bool:
+        records = self._rest + self._send_cipher.seal(chunks)
+        self._rest = records[self._stream.send_nowait(records) :]
+        return not self._rest
 
     async def receive(self, max_bytes: int = 65_536) -> bytes:
         chunks = list(await self.receive_chunks())

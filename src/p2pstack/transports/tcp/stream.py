@@ -23,6 +23,7 @@ from anyio.abc import SocketAttribute
 from anyio.lowlevel import RunVar, checkpoint, checkpoint_if_cancelled
 
 from p2pstack.abc.bytestream import RawStream
+from p2pstack.transports.tcp.pump import Pump
 
 __all__ = ["SocketStream", "connect"]
 
@@ -48,13 +49,14 @@ def _receive_buffer() -> memoryview:
 class SocketStream(RawStream):
     """Owns a connected, non-blocking TCP socket."""
 
-    __slots__ = ("_brimming", "_buffer", "_receiving", "_sending", "_socket", "_surplus")
+    __slots__ = ("_brimming", "_buffer", "_pump", "_receiving", "_sending", "_socket", "_surplus")
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._surplus = b""
         self._buffer = _receive_buffer()
         self._brimming = False  # the last read suggests that there is more
+        self._pump: Pump | None = None
         self._receiving = False
         self._sending = False
 
@@ -72,6 +74,26 @@ class SocketStream(RawStream):
         received = await self._receive_into(buffer)
         self._brimming = received >= _BRIMMING
         return buffer[:received]
+
+    async def pump(self, take: Callable[[memoryview], bool]) -> None:
+        if self._surplus and not take(await self.receive_view()):
+            return
+        if self._receiving:
+            raise BusyResourceError("receiving from")
+        if self._socket.fileno() == -1:
+            raise ClosedResourceError
+        self._receiving = True
+        try:
+            self._pump = Pump.on_this_loop(self._socket, self._buffer, take)
+            if self._pump is not None:
+                await self._pump.run()
+                return
+        except OSError as error:
+            raise _translated(error, self._socket) from error
+        finally:
+            self._pump = None
+            self._receiving = False
+        await super().pump(take)
 
     async def receive(self, max_bytes: int = 65_536) -> bytes:
         if self._surplus:
@@ -139,6 +161,14 @@ class SocketStream(RawStream):
         finally:
             self._sending = False
 
+    def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
+        if self._sending:
+            return 0
+        try:
+            return self._socket.send(data)
+        except OSError:
+            return 0
+
     async def send_eof(self) -> None:
         try:
             self._socket.shutdown(socket.SHUT_WR)
@@ -156,6 +186,8 @@ class SocketStream(RawStream):
         """Close without waiting: tasks that wait on the stream get `ClosedResourceError`."""
         sock = self._socket
         if sock.fileno() != -1:
+            if self._pump is not None:
+                self._pump.stop(ClosedResourceError())
             notify_closing(sock)
             sock.close()
 

@@ -1,0 +1,76 @@
+"""Receiving by callback, on event loops that call back.
+
+asyncio and uvloop tell of a readable socket by calling a function. To read there and then, and to stay registered,
+saves a task switch, a turn of the loop and two system calls for each arrival: a third of a round trip. trio has no
+callbacks; there a task waits.
+"""
+
+import socket
+import sys
+from asyncio import AbstractEventLoop, Future
+from collections.abc import Callable
+from typing import Self
+
+from anyio import EndOfStream
+from anyio.lowlevel import current_token
+
+__all__ = ["Pump"]
+
+
+class Pump:
+    """Reads a non-blocking socket into `buffer` whenever something has arrived, and gives it to `take`, until that
+    returns False. One read for each turn of the loop, so that a fast sender does not keep it to itself."""
+
+    __slots__ = ("_buffer", "_done", "_loop", "_socket", "_take")
+
+    def __init__(
+        self, loop: AbstractEventLoop, sock: socket.socket, buffer: memoryview, take: Callable[[memoryview], bool]
+    ) -> None:
+        self._loop = loop
+        self._socket = sock
+        self._buffer = buffer
+        self._take = take
+        self._done: Future[None] = loop.create_future()
+
+    @classmethod
+    def on_this_loop(cls, sock: socket.socket, buffer: memoryview, take: Callable[[memoryview], bool]) -> Self | None:
+        """A pump, or None where the event loop that runs has no callbacks."""
+        loop = current_token().native_token
+        return cls(loop, sock, buffer, take) if isinstance(loop, AbstractEventLoop) else None
+
+    async def run(self) -> None:
+        """Until `take` returns False.
+
+        :raises EndOfStream: the peer has ended its direction
+        :raises OSError: the connection broke
+        """
+        # A callback runs outside of any task, where sniffio (and so anyio) finds the event loop by this variable only.
+        if sniffio := sys.modules.get("sniffio"):
+            sniffio.current_async_library_cvar.set("asyncio")
+        self._loop.add_reader(self._socket, self._readable)
+        try:
+            await self._done
+        finally:
+            self.stop()
+
+    def stop(self, error: BaseException | None = None) -> None:
+        """End `run`, with an error if one is given."""
+        if not self._done.done():
+            if error is None:
+                self._done.set_result(None)
+            else:
+                self._done.set_exception(error)
+        if self._socket.fileno() != -1:
+            self._loop.remove_reader(self._socket)
+
+    def _readable(self) -> None:
+        try:
+            received = self._socket.recv_into(self._buffer)
+            if not received:
+                self.stop(EndOfStream())
+            elif not self._take(self._buffer[:received]):
+                self.stop()
+        except (BlockingIOError, InterruptedError):
+            pass
+        except BaseException as error:  # noqa: BLE001 - none is lost: all come out of `run`
+            self.stop(error)
