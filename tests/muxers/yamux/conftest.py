@@ -1,6 +1,7 @@
 """Two yamux sessions on a wire of virtual time; two yamux connections on pipes and sockets; a peer made of bytes."""
 
 import socket
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from struct import Struct
@@ -223,29 +224,78 @@ class Party:
     def __init__(self, raw: RawStream, config: Yamux, *, initiator: bool) -> None:
         self.channel = NullChannel(raw)
         self.connection: YamuxConnection = config.connection(self.channel, security="/null", initiator=initiator)
-        self._give, self._offered = create_memory_object_stream[MuxedStream](1024)
+        self.offered: deque[MuxedStream] = deque()
+        self._arrived = Event()
         self.failure: Exception | None = None
         self.ended = Event()
 
     async def run(self) -> None:
-        with self._give, self._offered:
-            try:
-                await self.connection.run(self._give.send_nowait)
-            except Exception as error:
-                self.failure = error
-            finally:
-                self.ended.set()
+        try:
+            await self.connection.run(self._offer)
+        except Exception as error:
+            self.failure = error
+        finally:
+            self.ended.set()
+
+    def _offer(self, stream: MuxedStream) -> None:
+        self.offered.append(stream)
+        self._arrived.set()
 
     async def open(self) -> Any:
         return await self.connection.open_stream()
 
     async def accept(self) -> Any:
-        return await self._offered.receive()
+        while not self.offered:
+            self._arrived = Event()
+            await self._arrived.wait()
+        return self.offered.popleft()
 
     async def outcome(self) -> Exception | None:
         """What `run` raised, once it ended."""
         await self.ended.wait()
         return self.failure
+
+
+class Script(RawStream):
+    """A wire that does as it is told: `give` bytes or an exception to receive; sending may fail, or wait."""
+
+    def __init__(self) -> None:
+        self._give, self._receive = create_memory_object_stream[bytes | Exception](1024)
+        self.sent = b""
+        self.send_error: Exception | None = None
+        self.hold: Event | None = None
+        self.eof_sent = False
+        self.closed = False
+
+    def give(self, item: bytes | Exception) -> None:
+        self._give.send_nowait(item)
+
+    async def receive(self, max_bytes: int = 65_536) -> bytes:
+        item = await self._receive.receive()
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    async def receive_view(self) -> memoryview:
+        return memoryview(await self.receive())
+
+    def unread(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    async def send(self, item: bytes) -> None:
+        if self.hold is not None:
+            await self.hold.wait()
+        if self.send_error is not None:
+            raise self.send_error
+        self.sent += item
+
+    async def send_eof(self) -> None:
+        self.eof_sent = True
+
+    async def aclose(self) -> None:
+        self.closed = True
+        self._give.close()
+        self._receive.close()
 
 
 def _sockets() -> tuple[RawStream, RawStream]:
@@ -257,7 +307,7 @@ def _sockets() -> tuple[RawStream, RawStream]:
 
 @asynccontextmanager
 async def _connected(
-    *, dialer: Yamux | None = None, listener: Yamux | None = None, pipe: int = 0, run: bool = True
+    *, dialer: Yamux | None = None, listener: Yamux | None = None, pipe: int = 1 << 20, run: bool = True
 ) -> AsyncIterator[tuple[Party, Party]]:
     ours, theirs = memory_pipe(max_buffer=pipe) if pipe else _sockets()
     one = Party(ours, dialer or Yamux(), initiator=True)
@@ -278,26 +328,48 @@ async def _connected(
 
 
 @asynccontextmanager
-async def _facing(config: Yamux | None = None, *, pipe: int = 0) -> AsyncIterator[tuple[Party, RawStream]]:
+async def _facing(
+    config: Yamux | None = None, *, pipe: int = 1 << 20, initiator: bool = False
+) -> AsyncIterator[tuple[Party, RawStream]]:
     ours, theirs = memory_pipe(max_buffer=pipe) if pipe else _sockets()
-    party = Party(ours, config or Yamux(), initiator=False)
+    async with _running(ours, config, initiator=initiator) as party:
+        yield party, theirs
+    await theirs.aclose()
+
+
+@asynccontextmanager
+async def _scripted(config: Yamux | None = None) -> AsyncIterator[tuple[Party, Script]]:
+    script = Script()
+    async with _running(script, config) as party:
+        yield party, script
+    assert script.closed
+
+
+@asynccontextmanager
+async def _running(raw: RawStream, config: Yamux | None, *, initiator: bool = False) -> AsyncIterator[Party]:
+    party = Party(raw, config or Yamux(), initiator=initiator)
     async with create_task_group() as tasks:
         tasks.start_soon(party.run)
         await anyio.wait_all_tasks_blocked()
-        yield party, theirs
+        yield party
         tasks.cancel_scope.cancel()
-    await theirs.aclose()
     assert party.connection._config.budget.used == 0
     assert len(party.connection.session.streams) == 0
 
 
 @pytest.fixture
 def connected() -> Any:
-    """connected(dialer=, listener=, pipe=): two connections that run, over sockets, or a pipe of so many bytes."""
+    """connected(dialer=, listener=, pipe=): two connections that run, over a pipe of so many bytes, or sockets (0)."""
     return _connected
 
 
 @pytest.fixture
 def facing() -> Any:
-    """facing(config, pipe=): a listener's connection that runs, and the raw stream of its peer, which the test is."""
+    """facing(config, pipe=, initiator=): a connection that runs, and the raw stream of its peer, which the test is."""
     return _facing
+
+
+@pytest.fixture
+def scripted() -> Any:
+    """scripted(config): a listener's connection that runs, and a wire that does as it is told."""
+    return _scripted

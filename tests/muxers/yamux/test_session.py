@@ -520,23 +520,58 @@ def test_writers_wait_above_the_high_water_mark_and_are_told_at_half(make_link: 
     assert link.dialer.writable == [ours]
 
 
-def test_a_full_outbox_still_takes_a_share_of_every_stream(make_link: Any) -> None:
+def test_a_small_message_finds_room_where_large_ones_wait(make_link: Any) -> None:
     link = make_link(YamuxConfig(send_buffer=100_000), YamuxConfig())
     session = link.dialer.session
-    streams = [link.open()[0] for _ in range(4)]
-    assert [session.write(stream, bytes(INITIAL_WINDOW)) for stream in streams] == [100_000, 65_536, 65_536, 65_536]
-    for stream in streams:
-        assert session.write(stream, b"more") == 0
+    large, small = link.open()[0], link.open()[0]
+    assert session.write(large, bytes(150_000)) == 100_000
+    assert session.write(small, bytes(4_096)) == 4_096
+    assert session.write(small, b"more") == 0
 
 
-def test_many_streams_queue_four_buffers_together(make_link: Any) -> None:
+def test_many_writers_queue_little_more_than_the_buffer(make_link: Any) -> None:
+    link = make_link(YamuxConfig(send_buffer=1 << 20), YamuxConfig())
+    session = link.dialer.session
+    streams = [link.open()[0] for _ in range(200)]
+    for _ in range(10):
+        for stream in streams:
+            session.write(stream, bytes(INITIAL_WINDOW))
+            assert session.bytes_queued <= (1 << 20) + 65_536
+        session.data_to_send(0.0)
+        link.dialer.listen()
+
+
+def test_writers_take_turns(make_link: Any) -> None:
+    link = make_link(YamuxConfig(send_buffer=1 << 20), YamuxConfig())
+    session = link.dialer.session
+    waiting = [link.open()[0] for _ in range(200)]
+    sent = dict.fromkeys(waiting, 0)
+    for stream in waiting:
+        stream.send_credit = 1 << 31
+    while sum(sent.values()) < 200 << 20:
+        for stream in waiting:
+            while size := session.write(stream, bytes(65_536)):  # until it has to wait
+                sent[stream] += size
+        link.dialer.writable.clear()
+        while not link.dialer.writable:
+            session.data_to_send(0.0)
+            link.dialer.listen()
+        waiting = list(link.dialer.writable)
+        assert len(waiting) <= 16
+    # The first took all there was before others came; from then on each gets its 64 KiB in turn.
+    assert max(sent.values()) - min(sent.values()) <= (1 << 20) + 2 * 65_536
+    assert sorted(sent.values())[-2] - min(sent.values()) <= 2 * 65_536
+
+
+def test_all_who_wait_are_told_when_nothing_is_left_to_send(make_link: Any) -> None:
     link = make_link(YamuxConfig(send_buffer=100_000), YamuxConfig())
     session = link.dialer.session
     streams = [link.open()[0] for _ in range(50)]
     for stream in streams:
-        session.write(stream, bytes(INITIAL_WINDOW))
-    assert session.bytes_queued <= 100_000 * 5
-    assert all(stream.queued for stream in streams)
+        session.write(stream, bytes(100_000))
+    link.dialer.flush()  # nobody writes when told: all of them were cancelled, say
+    assert link.dialer.writable == streams[1:]
+    assert sum(session.write(stream, bytes(100_000)) for stream in streams) <= 200_000 + 65_536
 
 
 def test_a_waiting_writer_is_told_once_however_often_it_tries(make_link: Any) -> None:
@@ -550,21 +585,15 @@ def test_a_waiting_writer_is_told_once_however_often_it_tries(make_link: Any) ->
 
 
 def test_the_reset_of_the_stream_that_crowds_the_outbox_tells_the_others(make_link: Any) -> None:
-    link = make_link(YamuxConfig(send_buffer=262_144), YamuxConfig())
+    link = make_link(YamuxConfig(send_buffer=100_000), YamuxConfig())
     session = link.dialer.session
-    crowding, _ = link.open()
-    waiting, _ = link.open()
-    session.write(crowding, bytes(INITIAL_WINDOW))
-    session.write(waiting, bytes(100_000))
-    while waiting.queued:  # its turns come; those of the other stay above half of the mark
-        session.data_to_send(0.0, 1)
-        session.write(crowding, bytes(INITIAL_WINDOW))
-        crowding.send_credit = INITIAL_WINDOW
-    link.dialer.listen()
-    assert not link.dialer.writable
+    crowding, waiting = link.open()[0], link.open()[0]
+    session.write(crowding, bytes(100_000))
+    assert session.write(waiting, bytes(100_000)) == 0
     session._life.reset_by_peer(crowding, 0)
+    assert not session.wants_to_send  # and nothing else would ever tell it
     link.dialer.listen()
-    assert waiting in link.dialer.writable
+    assert link.dialer.writable == [waiting]
 
 
 # --- the session
