@@ -8,6 +8,7 @@ from multiaddr import Multiaddr
 from p2pstack.errors import LocalProtocolError, RemoteProtocolError
 from p2pstack.identity.address import MAX_ADDRESS_SIZE, components, parse_address, parse_text, split_peer, with_peer
 from p2pstack.identity.peer_id import PeerId
+from p2pstack.wire import varint
 
 PEER = PeerId.parse("QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N")
 
@@ -78,6 +79,30 @@ def test_any_bytes_are_an_address_or_the_peers_fault(data: bytes) -> None:
 def test_malformed_addresses_are_refused(data: bytes) -> None:
     with pytest.raises(RemoteProtocolError, match=r"address|peer id"):
         parse_address(data)
+
+
+@given(st.from_regex(r"[a-z0-9.-]{1,300}", fullmatch=True) | st.from_regex(r"([a-z0-9]+[.-])+[a-z0-9]", fullmatch=True))
+def test_a_name_that_looks_plain_is_a_name(name: str) -> None:
+    data = b"\x35" + varint.encode(len(name)) + name.encode()
+    try:
+        assert str(parse_address(data)) == f"/dns/{name}"
+    except RemoteProtocolError:
+        with pytest.raises(ValueError, match="Invalid"):
+            str(Multiaddr(data))
+
+
+def test_a_hash_that_looks_plain_is_a_hash() -> None:
+    data = b"\xd2\x03\x22\x12\x20" + bytes(range(32))
+    assert str(parse_address(data)).startswith("/certhash/u")
+
+
+@pytest.mark.parametrize(
+    ("part", "most"), [(b"\x04\x7f\x00\x00\x01", 16), (b"\x35\x04host", 16), ("\x35\x0cb\u00fccher.test".encode(), 2)]
+)
+def test_an_address_has_so_many_parts_and_no_more(part: bytes, most: int) -> None:
+    assert len(list(components(parse_address(part * most).to_bytes()))) == most
+    with pytest.raises(RemoteProtocolError, match="at most 16 parts, 2 of them intricate"):
+        parse_address(part * (most + 1))
 
 
 @pytest.mark.parametrize(
