@@ -18,8 +18,12 @@ from p2pstack import perf as exchange_perf
 from p2pstack import ping as pings
 from p2pstack.identity.address import split_peer, with_peer
 from p2pstack.protocols.echo import ECHO
+from p2pstack.protocols.perf import PERF
+from p2pstack.protocols.perf.messages import encode_header
 
 __all__ = ["COMMANDS", "report", "stdin_ended"]
+
+ONE_BYTE_EACH_WAY = encode_header(1) + b"\0"
 
 
 def report(**values: object) -> None:
@@ -135,8 +139,11 @@ async def latency(options: Namespace) -> None:
         for _ in range(options.count):
             with anyio.fail_after(PATIENCE):
                 start = perf_counter()
-                await exchange_perf(host, connection, upload_bytes=1, download_bytes=1)
-                times.append(perf_counter() - start)
+                async with await connection.open_stream(PERF) as stream:
+                    await stream.send(ONE_BYTE_EACH_WAY)
+                    await stream.send_eof()
+                    await stream.receive(1)
+                    times.append(perf_counter() - start)
         rtts = [rtt async for rtt in pings(host, connection, count=options.count, interval=0, timeout=PATIENCE)]
     report(stream_ms=median(times) * 1000, ping_ms=median(rtts) * 1000)
 

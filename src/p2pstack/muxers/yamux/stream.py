@@ -69,8 +69,6 @@ class YamuxStream(MuxedStream):
         state = self._state
         if self._readable is not None:
             raise BusyResourceError("receiving from")
-        if self._session.wants_to_send:
-            self._connection.flush()
         await checkpoint_if_cancelled()
         while not state.inbox:
             if self._closed:
@@ -78,6 +76,8 @@ class YamuxStream(MuxedStream):
             if state.fin_received and not state.reset_here:
                 raise EndOfStream
             self._check()
+            if self._session.wants_to_send:
+                self._connection.flush()
             self._readable = Event()
             try:
                 await self._readable.wait()
