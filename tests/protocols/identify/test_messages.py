@@ -81,7 +81,7 @@ def test_so_many_protocols_are_kept_of_those_in_ten_messages() -> None:
     message = Message(protocols=[f"/{n}" for n in range(200)]).SerializeToString()
     description = read(encode_frame(message) * 10)
     assert len(description.protocols) == MAX_PROTOCOLS
-    assert description.dropped == 2_000 - MAX_PROTOCOLS
+    assert description.dropped == description.excess == 2_000 - MAX_PROTOCOLS
 
 
 def test_so_many_addresses_are_kept() -> None:
@@ -89,7 +89,7 @@ def test_so_many_addresses_are_kept() -> None:
     message = Message(listen_addrs=[parse_text("/memory/1").to_bytes()] * 100).SerializeToString()
     description = read(encode_frame(message) * 10)
     assert len(description.listen_addrs) == MAX_ADDRS
-    assert description.dropped == 1_000 - MAX_ADDRS
+    assert description.dropped == description.excess == 1_000 - MAX_ADDRS
 
 
 def test_malformed_addresses_and_empty_protocols_are_left_out_and_counted() -> None:
@@ -102,6 +102,7 @@ def test_malformed_addresses_and_empty_protocols_are_left_out_and_counted() -> N
     assert description.protocols == ("/a/1",)
     assert description.observed_addr is None
     assert description.dropped == 4
+    assert description.excess == 0
 
 
 def test_versions_are_kept_short() -> None:

@@ -3,6 +3,7 @@
 ===============  ==========================================================================
 `messages.py`    `PeerDescription`, and the messages it travels in (pure)
 `session.py`     `Reader`: bytes in, a description out (pure)
+`pace.py`        `Pace`: how often pushes are taken and sent (pure)
 `service.py`     `Identify`: asks each new connection, answers, pushes changes
 `outcomes.py`    what came of asking, to wait for
 ===============  ==========================================================================

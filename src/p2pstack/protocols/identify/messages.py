@@ -48,6 +48,8 @@ class PeerDescription:
     signed_record: bytes | None = None
     #: how many protocols and addresses were left out because there were too many, or because they were malformed
     dropped: int = 0
+    #: how many of these because there were too many
+    excess: int = 0
 
     @classmethod
     def from_message(cls, message: Message) -> "PeerDescription":
@@ -66,6 +68,7 @@ class PeerDescription:
             protocol_version=message.protocol_version[:MAX_VERSION],
             agent_version=message.agent_version[:MAX_VERSION],
             signed_record=message.signed_peer_record or None,
+            excess=max(0, len(message.listen_addrs) - MAX_ADDRS) + max(0, len(message.protocols) - MAX_PROTOCOLS),
             dropped=len(message.listen_addrs) - len(addrs) + len(message.protocols) - len(protocols),
         )
 

@@ -12,9 +12,10 @@ __all__ = ["Outcomes"]
 class Outcomes:
     """By connection: not asked yet, an answer, or an error. As long as the connection lives."""
 
-    __slots__ = ("_outcomes", "_waiting")
+    __slots__ = ("_closed", "_outcomes", "_waiting")
 
     def __init__(self) -> None:
+        self._closed = False
         self._outcomes: dict[Connection, PeerIdentified | Exception] = {}
         self._waiting: dict[Connection, Event] = {}
 
@@ -31,6 +32,17 @@ class Outcomes:
         self._outcomes.pop(connection, None)
         self._wake(connection)
 
+    def forget_closed(self) -> None:
+        """Whatever connections have ended."""
+        for connection in {connection for connection in (*self._outcomes, *self._waiting) if connection.closed}:
+            self.forget(connection)
+
+    def close(self) -> None:
+        """Nobody is asked any more."""
+        self._closed = True
+        for connection in tuple(self._waiting):
+            self._wake(connection)
+
     def _wake(self, connection: Connection) -> None:
         if event := self._waiting.pop(connection, None):
             event.set()
@@ -42,7 +54,7 @@ class Outcomes:
         :raises ConnectionClosed: the connection ended before
         """
         while connection not in self._outcomes:
-            if connection.closed:
+            if self._closed or connection.closed:
                 raise ConnectionClosed(f"the connection with {connection.remote_peer} ended before it was identified")
             await self._waiting.setdefault(connection, Event()).wait()
         outcome = self._outcomes[connection]

@@ -16,7 +16,9 @@ from anyio import (
     EndOfStream,
     Event,
     create_task_group,
+    current_time,
     fail_after,
+    move_on_after,
     sleep,
 )
 from anyio.abc import TaskGroup, TaskStatus
@@ -40,6 +42,7 @@ from p2pstack.identity.envelope import SignedEnvelope
 from p2pstack.identity.record import DOMAIN, PeerRecord
 from p2pstack.protocols.identify.messages import MAX_ADDRS, MAX_PROTOCOLS, PeerDescription, encode
 from p2pstack.protocols.identify.outcomes import Outcomes
+from p2pstack.protocols.identify.pace import Pace
 from p2pstack.protocols.identify.session import Reader
 from p2pstack.wire.framing import encode_frame
 
@@ -86,6 +89,9 @@ class Identify:
         self._max_concurrent_pushes = max_concurrent_pushes
         self._clock = clock
         self._outcomes = Outcomes()
+        self._asking: set[Connection] = set()
+        self._pushes_taken = Pace(burst=10, interval=5)
+        self._pushes_sent = Pace(burst=8, interval=6)  # within what others take
         self._host: Host | None = None
         self._record: tuple[tuple[Multiaddr, ...], bytes] | None = None
         self._seq = 0
@@ -105,34 +111,40 @@ class Identify:
         host.handle(PUSH, handler=self._receive_push, max_streams_per_peer=2)
         kinds = (ConnectionStarted, ConnectionEnded, LocalProtocolsChanged, Listening, ListenerClosed)
         with host.events.subscribe(*kinds) as events:
-            async with create_task_group() as tasks:
-                changed = _Changed()
-                tasks.start_soon(self._push_changes, host, changed)
-                task_status.started()
-                dropped = 0
-                async for event in events:
-                    if isinstance(event, ConnectionStarted):
-                        tasks.start_soon(self._ask, host, event.connection)
-                    elif isinstance(event, ConnectionEnded):
-                        self._outcomes.forget(event.connection)
-                    else:
-                        changed.set()
-                    if events.dropped > dropped:
-                        dropped = events.dropped
-                        self._catch_up(host, tasks)
-                tasks.cancel_scope.cancel()
+            try:
+                async with create_task_group() as tasks:
+                    changed = _Changed()
+                    tasks.start_soon(self._push_changes, host, changed)
+                    task_status.started()
+                    dropped = 0
+                    async for event in events:
+                        if isinstance(event, ConnectionStarted):
+                            tasks.start_soon(self._ask, host, event.connection, changed, changed.count)
+                        elif isinstance(event, ConnectionEnded):
+                            self._outcomes.forget(event.connection)
+                        else:
+                            changed.set()
+                        if events.dropped > dropped:
+                            dropped = events.dropped
+                            self._catch_up(host, tasks, changed)
+                    tasks.cancel_scope.cancel()
+            finally:
+                self._outcomes.close()
 
-    def _catch_up(self, host: Host, tasks: TaskGroup) -> None:
+    def _catch_up(self, host: Host, tasks: TaskGroup, changed: "_Changed") -> None:
         """Events were lost: look at what they would have told."""
+        self._outcomes.forget_closed()
         for connection in host.connections:
-            if connection not in self._outcomes:
-                tasks.start_soon(self._ask, host, connection)
+            tasks.start_soon(self._ask, host, connection, changed, changed.count)
+        changed.set()
 
     # --- asking
 
-    async def _ask(self, host: Host, connection: Connection) -> None:
-        if connection in self._outcomes or connection.closed:
+    async def _ask(self, host: Host, connection: Connection, changed: "_Changed", count: int) -> None:
+        if connection in self._outcomes or connection in self._asking or connection.closed:
             return
+        self._asking.add(connection)
+        outcome: PeerIdentified | Exception
         try:
             try:
                 with fail_after(self._timeout):
@@ -140,22 +152,32 @@ class Identify:
                         description = await _receive(stream)
             except TimeoutError:
                 raise TimeoutError(f"{connection.remote_peer} did not identify itself in {self._timeout:g} s") from None
-            identified = self._learn(host, connection, description, pushed=False)
+            outcome = self._learn(host, connection, description, pushed=False)
         except _FAILURES as error:
             logger.debug("peer %s was not identified: %s", connection.remote_peer, error)
-            if not connection.closed:
-                self._outcomes.set(connection, error)
-        else:
-            if not connection.closed:
-                self._outcomes.set(connection, identified)
+            outcome = error
+        finally:
+            self._asking.remove(connection)
+        if not connection.closed:
+            self._outcomes.set(connection, outcome)
+            if changed.count != count:
+                # What the peer was told of us is out of date, and a push before now has left it out.
+                await self._push_to_each(host, iter((connection,)))
 
     async def _receive_push(self, stream: Stream) -> None:
-        host = self._running_host
-        with fail_after(self._timeout):
-            description = await _receive(stream)
-        identified = self._learn(host, stream.connection, description, pushed=True)
-        if not stream.connection.closed:
-            self._outcomes.set(stream.connection, identified)
+        host, connection = self._running_host, stream.connection
+        peer = connection.remote_peer
+        if self._pushes_taken.take(peer, current_time()):
+            with move_on_after(self._timeout):
+                description = await _receive(stream)
+                identified = self._learn(host, connection, description, pushed=True)
+                if not connection.closed:
+                    self._outcomes.set(connection, identified)
+                return
+        else:
+            burst = self._pushes_taken.burst
+            host.events.emit(LimitHit("identify pushes of one peer at once", burst, burst + 1, peer))
+        stream.reset()
 
     def _learn(self, host: Host, connection: Connection, told: PeerDescription, *, pushed: bool) -> PeerIdentified:
         """Take a description for what it is worth. Of a push, what is missing stays as it was."""
@@ -163,9 +185,9 @@ class Identify:
         store = host.peerstore
         if told.public_key is not None and told.public_key.peer_id != peer:
             raise RemoteProtocolError(f"identify: expected the key of {peer}, got that of {told.public_key.peer_id}")
-        if told.dropped:
+        if told.excess:
             limit = MAX_PROTOCOLS + MAX_ADDRS
-            host.events.emit(LimitHit("protocols and addresses of one peer", limit, limit + told.dropped, peer))
+            host.events.emit(LimitHit("protocols and addresses of one peer", limit, limit + told.excess, peer))
         store.add_public_key(peer, connection.remote_public_key)
         addrs = tuple(_usable(told.listen_addrs, connection))
         observed = _observed(told.observed_addr, host)
@@ -207,18 +229,23 @@ class Identify:
     # --- telling
 
     async def _answer(self, stream: Stream) -> None:
-        with fail_after(self._timeout):
+        with move_on_after(self._timeout):
             await stream.send(self._description(self._running_host, stream.connection))
+            return
+        stream.reset()
 
     async def _push_changes(self, host: Host, changed: "_Changed") -> None:
         while True:
             await changed.wait()
-            await sleep(self._push_delay)
+            await sleep(max(self._push_delay, self._pushes_sent.delay(host.peer_id, current_time())))
             changed.clear()
-            connections = iter([host.connections_to(peer)[0] for peer in host.peers])
+            connections = [host.connections_to(peer)[0] for peer in host.peers]
+            if connections:
+                self._pushes_sent.take(host.peer_id, current_time())
+            remaining = iter(connections)
             async with create_task_group() as tasks:
-                for _ in range(self._max_concurrent_pushes):
-                    tasks.start_soon(self._push_to_each, host, connections)
+                for _ in range(min(len(connections), self._max_concurrent_pushes)):
+                    tasks.start_soon(self._push_to_each, host, remaining)
 
     async def _push_to_each(self, host: Host, connections: Iterator[Connection]) -> None:
         for connection in connections:
@@ -264,12 +291,15 @@ class Identify:
 class _Changed:
     """Something to tell of has changed, since it was last told."""
 
-    __slots__ = ("_event",)
+    __slots__ = ("_event", "count")
 
     def __init__(self) -> None:
         self._event = Event()
+        #: how often
+        self.count = 0
 
     def set(self) -> None:
+        self.count += 1
         self._event.set()
 
     def clear(self) -> None:
