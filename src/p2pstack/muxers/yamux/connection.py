@@ -39,6 +39,7 @@ from p2pstack.muxers.yamux.config import YamuxConfig
 from p2pstack.muxers.yamux.events import StreamOpened, StreamReadable, StreamWritable
 from p2pstack.muxers.yamux.frames import GoAwayCode
 from p2pstack.muxers.yamux.session import Session
+from p2pstack.muxers.yamux.soon import Soon
 from p2pstack.muxers.yamux.state import StreamState
 from p2pstack.muxers.yamux.stream import YamuxStream
 
@@ -59,12 +60,14 @@ class YamuxConnection(MuxedConnection):
         "_done",
         "_drained",
         "_failure",
+        "_nudged",
         "_on_stream",
         "_prompt",
         "_scope",
         "_security",
         "_sending_since",
         "_slot",
+        "_soon",
         "_tick",
         "_unsent",
         "_wake",
@@ -87,6 +90,8 @@ class YamuxConnection(MuxedConnection):
         self._done: Event | None = None  # what `aclose` waits for
         self._sending_since: float | None = None
         self._prompt = channel.can_send_now
+        self._soon: Soon | None = None
+        self._nudged = False  # `_nudge` is about to run
         self._unsent = False  # the channel kept a rest of what was sent without the writer
         self._active = True  # something was sent since the keeper last looked
         self._failure: Exception | None = None
@@ -154,6 +159,23 @@ class YamuxConnection(MuxedConnection):
     def wake_writer(self) -> None:
         """There is something to send."""
         if self.writer_idle:
+            if self._soon is None:
+                self._rouse()
+            elif not self._nudged:
+                self._nudged = True
+                self._soon.call(self._nudge)
+
+    def _nudge(self) -> None:
+        """The turn of the event loop is over in which something was written. As a rule whoever wrote it has sent it,
+        when it began to wait; else it is sent now, by the writer where it is much."""
+        self._nudged = False
+        if self.writer_idle:
+            self.flush()
+            if self._closing or self._unsent or self.session.wants_to_send:
+                self._rouse()
+
+    def _rouse(self) -> None:
+        if self.writer_idle:
             self.writer_idle = False
             if self._wake is not None:
                 self._wake.set()
@@ -161,7 +183,7 @@ class YamuxConnection(MuxedConnection):
     def flush(self) -> None:
         """Send what there is to send, if it is little and the network takes it at once. The application is about to
         wait for the answer: this spares it, and the peer, one turn of the event loop."""
-        if self._prompt and self._sending_since is None and not self._unsent:
+        if self._prompt and self._sending_since is None and not self._unsent and self.session.bytes_queued <= _LITTLE:
             chunks = self.session.data_to_send(current_time(), _LITTLE)
             if chunks:
                 try:
@@ -197,6 +219,7 @@ class YamuxConnection(MuxedConnection):
 
     async def run(self, on_stream: Callable[[MuxedStream], None]) -> None:
         self._on_stream = on_stream
+        self._soon = Soon.on_this_loop()
         try:
             if not self._closing:
                 async with create_task_group() as tasks:
@@ -228,7 +251,7 @@ class YamuxConnection(MuxedConnection):
         if self._done is None:
             self._done = Event()
         self._closing = True
-        self.wake_writer()
+        self._rouse()
         try:
             with move_on_after(self._config.close_timeout):
                 await self._done.wait()
@@ -287,7 +310,7 @@ class YamuxConnection(MuxedConnection):
     async def _say_goodbye(self) -> None:
         """Let the writer flush: the peer is told what it did wrong, if it still listens."""
         self._closing = True
-        self.wake_writer()
+        self._rouse()
         with move_on_after(self._config.close_timeout):
             while self.session.wants_to_send or self._sending_since is not None:
                 self._drained = Event()
