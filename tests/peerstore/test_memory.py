@@ -231,6 +231,35 @@ def test_connected_peers_are_kept_with_their_addresses(store: MemoryPeerstore, c
     assert ALICE.peer_id not in store.peers
 
 
+def test_a_peer_that_is_gone_leaves_little_behind(clock: Clock) -> None:
+    store = MemoryPeerstore(clock=clock)
+    long = [parse_text(f"/dns/{'x' * 60}.{n}.test/tcp/1") for n in range(64)]
+    store.keep(ALICE.peer_id)
+    store.set_protocols(ALICE.peer_id, [f"/protocol/{n}" for n in range(1_000)])
+    store.add_addrs(ALICE.peer_id, long)
+    store.keep(BOB.peer_id)
+    store.set_protocols(BOB.peer_id, [f"/protocol/{n}" for n in range(30)])
+    store.add_addrs(BOB.peer_id, [addr(n) for n in range(20)])
+    for peer in (ALICE.peer_id, BOB.peer_id):
+        store.release(peer)
+    assert store.protocols(ALICE.peer_id) == frozenset()
+    assert store.addrs(ALICE.peer_id) == tuple(long[-len(store.addrs(ALICE.peer_id)) :])
+    assert len(store.addrs(ALICE.peer_id)) < 40
+    assert len(store.protocols(BOB.peer_id)) == 30
+    assert len(store.addrs(BOB.peer_id)) == 20
+
+
+def test_of_a_peer_that_is_gone_a_large_record_is_not_kept(clock: Clock) -> None:
+    store = MemoryPeerstore(clock=clock)
+    for key, size in ((ALICE, 20), (BOB, 500)):
+        store.keep(key.peer_id)
+        store.consume_record(record(key, 1, *range(size)))
+        assert store.record(key.peer_id) is not None
+        store.release(key.peer_id)
+    assert store.record(ALICE.peer_id) is not None
+    assert store.record(BOB.peer_id) is None
+
+
 def test_more_connected_peers_than_there_is_room_for_are_all_kept(store: MemoryPeerstore) -> None:
     peers = [PrivateKey.generate().peer_id for _ in range(5)]
     for peer in peers:

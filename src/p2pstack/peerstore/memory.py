@@ -25,6 +25,11 @@ from p2pstack.identity.record import PeerRecord
 __all__ = ["MemoryPeerstore"]
 
 _NONE: frozenset[str] = frozenset()
+#: Bytes of protocols, of addresses and of a record each that are kept of a peer when it is gone: strangers come and go,
+#: ten thousand of them with all that identify lets them tell would take gigabytes.
+_LEGACY = 4_096
+#: bytes that an object takes beside what is in it
+_OVERHEAD = 64
 
 
 class _Entry:
@@ -38,6 +43,18 @@ class _Entry:
         self.protocols = _NONE
         self.record: SignedEnvelope | None = None
         self.seq = -1
+
+    def lighten(self) -> None:
+        """Let go of what is more than a peer that is gone may leave behind."""
+        if sum(map(len, self.protocols)) + _OVERHEAD * len(self.protocols) > _LEGACY:
+            self.protocols = _NONE
+        if self.record is not None and len(self.record.payload) > _LEGACY:
+            self.record = None
+        room = _LEGACY
+        for addr in reversed(tuple(self.addrs or ())):
+            room -= len(addr.to_bytes()) + _OVERHEAD
+            if room < 0 and self.addrs:
+                del self.addrs[addr]
 
 
 class MemoryPeerstore(Peerstore):
@@ -173,6 +190,7 @@ class MemoryPeerstore(Peerstore):
     def release(self, peer: PeerId) -> None:
         entry = self._touch(peer)
         entry.kept = False
+        entry.lighten()
         if entry.addrs:
             self._set_addrs(entry, tuple(entry.addrs), self._addr_ttl)
 
