@@ -1,18 +1,20 @@
 """The tasks that move the bytes of a yamux connection.
 
-Three of them, and no more, whatever number of streams there is:
+Three of them at most, whatever number of streams there is:
 
 ============  ==========================================================================================
 the reader    (the task that called `run`) gives what comes to the session, and wakes whom it concerns
-the writer    takes from the session what is to be sent, and is the only one that ever sends
-the keeper    sleeps until something is overdue: a ping, a write that stalls, a stream that lingers
+the writer    takes from the session what is to be sent, and waits until the network has taken it
+the keeper    looks when something may be overdue: a ping, a write that stalls, a stream that lingers;
+              a timer where the event loop has them
 ============  ==========================================================================================
 
-The tasks of applications only change the session, which never waits, and wake the writer. So a cancelled application
-cannot leave half a frame on the wire, and what many of them write in one turn of the event loop goes out as one.
+The tasks of applications only change the session, which never waits. What many of them write in one turn of the event
+loop goes out as one: when the first of them begins to wait for its answer (`flush`), or at the end of the turn. Little
+is sent there and then; much, and what the network does not take at once, is the writer's. Nobody sends while it does.
+So a cancelled application cannot leave half a frame on the wire, and the order of nonces is that of the wire.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,7 +28,6 @@ from anyio import (
     current_time,
     move_on_after,
     sleep,
-    sleep_forever,
 )
 from anyio.lowlevel import checkpoint
 
@@ -38,6 +39,7 @@ from p2pstack.identity.peer_id import PeerId
 from p2pstack.muxers.yamux.config import YamuxConfig
 from p2pstack.muxers.yamux.events import StreamOpened, StreamReadable, StreamWritable
 from p2pstack.muxers.yamux.frames import GoAwayCode
+from p2pstack.muxers.yamux.keeper import Keeper, make_keeper
 from p2pstack.muxers.yamux.session import Session
 from p2pstack.muxers.yamux.soon import Soon
 from p2pstack.muxers.yamux.state import StreamState
@@ -60,6 +62,7 @@ class YamuxConnection(MuxedConnection):
         "_done",
         "_drained",
         "_failure",
+        "_keeper",
         "_nudged",
         "_on_stream",
         "_prompt",
@@ -68,7 +71,6 @@ class YamuxConnection(MuxedConnection):
         "_sending_since",
         "_slot",
         "_soon",
-        "_tick",
         "_unsent",
         "_wake",
         "epitaph",
@@ -83,7 +85,7 @@ class YamuxConnection(MuxedConnection):
         self.session = Session(config, initiator=initiator, record_size=channel.record_size, now=current_time())
         self._on_stream: Callable[[MuxedStream], None] | None = None
         self._scope: CancelScope | None = None  # of all three tasks, while they run
-        self._tick: CancelScope | None = None  # of the keeper's sleep
+        self._keeper: Keeper | None = None
         self._wake: Event | None = None  # what the idle writer waits for
         self._slot: Event | None = None  # what `open_stream` waits for
         self._drained: Event | None = None  # what a reader waits for that has caused too many answers
@@ -225,13 +227,16 @@ class YamuxConnection(MuxedConnection):
                 async with create_task_group() as tasks:
                     self._scope = tasks.cancel_scope
                     tasks.start_soon(self._write)
-                    tasks.start_soon(self._keep)
+                    self._keeper = make_keeper(self._soon, self._look)
+                    self._keeper.start(tasks, self._due(current_time()))
                     await self._read()
                     if isinstance(self._failure, RemoteProtocolError):
                         await self._say_goodbye()
                     tasks.cancel_scope.cancel()
         finally:
             self._scope = None
+            if self._keeper is not None:
+                self._keeper.stop()
             self._end()
             try:
                 with CancelScope(shield=True):
@@ -360,36 +365,34 @@ class YamuxConnection(MuxedConnection):
         except P2PError as error:
             self._fail(error)
 
+    # --- the keeper
+
     def _activate(self, now: float) -> None:
         """Have the keeper look often enough to see a write stall."""
         self._active = True
-        if self._tick is not None and self._tick.deadline > now + self._config.write_timeout:
-            self._tick.cancel()
+        if self._keeper is not None:
+            self._keeper.hasten(now + self._config.write_timeout)
 
-    # --- the keeper
+    def _due(self, now: float) -> float:
+        """When the keeper is to look next."""
+        deadline = self.session.deadline
+        if self._active or self._sending_since is not None:
+            since = now if self._sending_since is None else self._sending_since
+            deadline = min(deadline, since + self._config.write_timeout)
+            self._active = False
+        return deadline
 
-    async def _keep(self) -> None:
-        config = self._config
-        session = self.session
-        while True:
-            deadline = session.deadline
-            if self._active or self._sending_since is not None:
-                since = current_time() if self._sending_since is None else self._sending_since
-                deadline = min(deadline, since + config.write_timeout)
-                self._active = False
-            with CancelScope(deadline=deadline) as self._tick:
-                await sleep_forever()
-            now = current_time()
-            stalled = math.inf if self._sending_since is None else self._sending_since + config.write_timeout
-            if now >= stalled:
-                self._fail(
-                    ConnectionClosed(f"peer {self.remote_peer} has not read for {config.write_timeout:g} s: given up")
-                )
-                return
-            if now >= session.deadline:
-                try:
-                    session.on_deadline(now)
-                except ConnectionClosed as error:
-                    self._fail(error)
-                    return
+    def _look(self) -> float | None:
+        """Do what is overdue; when to look again."""
+        now = current_time()
+        timeout = self._config.write_timeout
+        try:
+            if self._sending_since is not None and now >= self._sending_since + timeout:
+                raise ConnectionClosed(f"peer {self.remote_peer} has not read for {timeout:g} s: given up")
+            if now >= self.session.deadline:
+                self.session.on_deadline(now)
                 self.settle()
+        except ConnectionClosed as error:
+            self._fail(error)
+            return None
+        return self._due(now)

@@ -133,8 +133,10 @@ class Receiver:
         if stream is not None:
             if offset < stop and not stream.ended and not stream.discarding:
                 self._deliver(stream, data, offset, stop)
-            if self._body_close and not self._body_left:
-                self._close(stream, self._body_close)
+            if not self._body_left:
+                self._body_stream = None
+                if self._body_close:
+                    self._close(stream, self._body_close)
         return stop
 
     def _deliver(self, stream: StreamState, data: bytes, start: int, stop: int) -> None:

@@ -1,10 +1,10 @@
-"""A function to be called when the tasks that are ready now have run, on event loops that can do that.
+"""Functions to be called later by the event loop, where it can do that: soon, or at a time.
 
-asyncio and uvloop can, at a tenth of the price of waking a task. trio cannot; there a task is woken.
+asyncio and uvloop can, at a tenth of the price of waking a task. trio cannot; there a task is woken, or sleeps.
 """
 
 import sys
-from asyncio import AbstractEventLoop
+from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
 from contextvars import copy_context
 from typing import Self
@@ -15,7 +15,7 @@ __all__ = ["Soon"]
 
 
 class Soon:
-    """Calls functions at the end of this turn of the event loop, in a context of its own: it belongs to no task."""
+    """Calls functions of a connection, in a context of its own: they belong to no task."""
 
     __slots__ = ("_context", "_loop")
 
@@ -35,3 +35,7 @@ class Soon:
     def call(self, function: Callable[[], None]) -> None:
         """Call `function` soon."""
         self._loop.call_soon(function, context=self._context)
+
+    def at(self, when: float, function: Callable[[], None]) -> TimerHandle:
+        """Call `function` when the clock of the event loop, which is `anyio.current_time`'s, shows `when`."""
+        return self._loop.call_at(when, function, context=self._context)
