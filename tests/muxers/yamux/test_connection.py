@@ -54,13 +54,13 @@ async def test_says_what_it_runs_on(connected: Any) -> None:
         assert not connection.closed
 
 
-async def test_has_three_tasks_however_many_streams(connected: Any) -> None:
+async def test_has_three_tasks_at_most_however_many_streams(connected: Any) -> None:
     before = len(get_running_tasks())
     async with connected() as (one, other):
         for _ in range(50):
             await one.open()
             await other.accept()
-        assert len(get_running_tasks()) == before + 2 * 3
+        assert len(get_running_tasks()) <= before + 2 * 3
     assert len(get_running_tasks()) == before
 
 
