@@ -59,7 +59,7 @@ def test_what_is_no_target_says_what_is_one(target: Any, text: str) -> None:
 
 
 def test_addresses_and_peers_are_taken_as_values_and_as_text() -> None:
-    assert parse_addr(ADDR) is ADDR
-    assert parse_addr(str(ADDR)) == ADDR
+    assert parse_addr(ADDR) == (ADDR, None)
+    assert parse_addr(str(ADDR)) == (ADDR, None)
     assert parse_peer(PEER) is PEER
     assert parse_peer(str(PEER)) == PEER

@@ -10,6 +10,7 @@ import stat
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from anyio import fail_after, get_running_tasks, move_on_after
@@ -46,7 +47,7 @@ class Census:
         swarm = host._swarm
         connections = tuple(swarm.table)
         return cls(
-            sockets=sum(map(_is_socket, map(int, os.listdir("/proc/self/fd")))),
+            sockets=sum(_is_socket(int(path.name)) for path in Path("/proc/self/fd").iterdir()),
             tasks=len(get_running_tasks()),
             connections=len(connections),
             pending=swarm.pending,

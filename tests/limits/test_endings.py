@@ -21,9 +21,9 @@ def stranger() -> PeerId:
 
 async def test_a_subscription_ends_with_a_host_that_failed() -> None:
     host = Host()
+    events = host.events.subscribe(LimitHit)
     with pytest.raises(ZeroDivisionError):
         async with host:
-            events = host.events.subscribe(LimitHit)
             raise ZeroDivisionError
     with fail_after(1):
         assert [event async for event in events] == []

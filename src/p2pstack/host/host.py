@@ -20,8 +20,8 @@ from p2pstack.abc.transport import Transport
 from p2pstack.errors import LocalProtocolError
 from p2pstack.host import defaults
 from p2pstack.host.groups import ungrouped
-from p2pstack.host.targets import parse_addr, parse_peer, parse_target
-from p2pstack.identity.address import split_peer, with_peer
+from p2pstack.host.targets import parse_addr, parse_listen_addr, parse_peer, parse_target
+from p2pstack.identity.address import with_peer
 from p2pstack.identity.keys import PrivateKey
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.peerstore import MemoryPeerstore
@@ -75,8 +75,8 @@ class Host(AbstractHost, AsyncContextManagerMixin):
         for name, value in (("listen", listen), ("announce", announce)):
             if isinstance(value, str | Multiaddr):
                 raise LocalProtocolError(f"{name}: expected a list of addresses, got just {value!r}: put it in []")
-        self._listen = [parse_addr(addr) for addr in listen]
-        self._announce = [split_peer(parse_addr(addr))[0] for addr in announce]
+        self._listen = [parse_listen_addr(addr) for addr in listen]
+        self._announce = [parse_addr(addr)[0] for addr in announce]
         self._key = key or PrivateKey.generate()
         self._peerstore = peerstore or MemoryPeerstore()
         self._random = random or SystemRandom()
@@ -173,7 +173,7 @@ class Host(AbstractHost, AsyncContextManagerMixin):
         :raises LocalProtocolError: no transport here listens on such an address
         :raises ListenError: the address is taken, or is not of this machine
         """
-        return tuple(with_peer(addr, self.peer_id) for addr in await self._swarm.listen(parse_addr(addr)))
+        return tuple(with_peer(addr, self.peer_id) for addr in await self._swarm.listen(parse_listen_addr(addr)))
 
     async def connect(self, target: Target) -> SwarmConnection:
         peer, addrs = parse_target(target)
@@ -186,8 +186,9 @@ class Host(AbstractHost, AsyncContextManagerMixin):
         return await self._swarm.open_stream(peer, addrs, protocols)
 
     async def disconnect(self, peer: PeerId | str) -> None:
+        connections = self._swarm.table.to(parse_peer(peer))
         async with create_task_group() as closing:
-            for connection in self._swarm.table.to(parse_peer(peer)):
+            for connection in connections:
                 closing.start_soon(connection.aclose)
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ from p2pstack.errors import LocalProtocolError, RemoteProtocolError
 from p2pstack.identity.address import parse_text, split_peer
 from p2pstack.identity.peer_id import PeerId
 
-__all__ = ["parse_addr", "parse_peer", "parse_target"]
+__all__ = ["parse_addr", "parse_listen_addr", "parse_peer", "parse_target"]
 
 
 def parse_target(target: Target) -> tuple[PeerId | None, Sequence[Multiaddr]]:
@@ -26,7 +26,7 @@ def parse_target(target: Target) -> tuple[PeerId | None, Sequence[Multiaddr]]:
     if isinstance(target, Connection):
         return target.remote_peer, ()
     if isinstance(target, str):
-        return _agree((target,)) if target.startswith("/") else (PeerId.parse(target), ())
+        return _agree((target,)) if target.startswith("/") else (parse_peer(target), ())
     if isinstance(target, Multiaddr):
         return _agree((target,))
     if isinstance(target, Sequence) and target:  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -39,30 +39,45 @@ def parse_peer(peer: PeerId | str) -> PeerId:
 
     :raises LocalProtocolError: not a peer id
     """
-    return peer if isinstance(peer, PeerId) else PeerId.parse(peer)
+    if isinstance(peer, PeerId):
+        return peer
+    try:
+        return PeerId.parse(peer)
+    except LocalProtocolError as error:
+        raise LocalProtocolError(f"{error}; an address begins with /, such as /ip4/127.0.0.1/tcp/4001") from None
 
 
-def parse_addr(addr: Multiaddr | str) -> Multiaddr:
-    """An address, also as text.
+def parse_addr(addr: Multiaddr | str) -> tuple[Multiaddr, PeerId | None]:
+    """An address, also as text: what it is without `/p2p`, and the peer named there.
 
     :raises LocalProtocolError: not an address
     """
-    if isinstance(addr, Multiaddr):
-        return addr
-    if isinstance(addr, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        return parse_text(addr)
-    raise LocalProtocolError(f"expected an address such as /ip4/127.0.0.1/tcp/4001, got {addr!r}")
+    if isinstance(addr, str):
+        addr = parse_text(addr)
+    if not isinstance(addr, Multiaddr):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise LocalProtocolError(f"expected an address such as /ip4/127.0.0.1/tcp/4001, got {addr!r}")
+    try:
+        return split_peer(addr)
+    except RemoteProtocolError as error:
+        raise LocalProtocolError(f"malformed address {addr.to_bytes()[:64].hex()}: {error}") from None
+
+
+def parse_listen_addr(addr: Multiaddr | str) -> Multiaddr:
+    """An address to listen on, also as text.
+
+    :raises LocalProtocolError: not an address, or one with a peer id
+    """
+    bare, peer = parse_addr(addr)
+    if peer is not None:
+        raise LocalProtocolError(f"expected an address to listen on, got {addr}: leave out /p2p and what follows")
+    return bare
 
 
 def _agree(addrs: Iterable[Multiaddr | str], peer: PeerId | None = None) -> tuple[PeerId | None, Sequence[Multiaddr]]:
     """The peer that all addresses agree on, and what they are without it."""
     bare: list[Multiaddr] = []
     for addr in addrs:
-        parsed = parse_addr(addr)
-        try:
-            rest, named = split_peer(parsed)
-        except RemoteProtocolError as error:
-            raise LocalProtocolError(f"malformed address {parsed.to_bytes()[:64].hex()}: {error}") from None
+        rest, named = parse_addr(addr)
         if named is not None:
             if peer is not None and named != peer:
                 raise LocalProtocolError(f"expected addresses of one peer, got some of {peer} and some of {named}")

@@ -56,5 +56,5 @@ class SwarmConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not value > 0:
+            if not isinstance(value, int | float) or not value > 0:
                 raise LocalProtocolError(f"SwarmConfig.{field.name}: expected a number above 0, got {value!r}")

@@ -40,7 +40,7 @@ from p2pstack.identity.keys import PublicKey
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.negotiation.select import negotiate_inbound, negotiate_outbound
 from p2pstack.swarm.config import SwarmConfig
-from p2pstack.swarm.handlers import Handlers
+from p2pstack.swarm.handlers import Handlers, check_protocol
 from p2pstack.swarm.inbound import InboundStreams
 from p2pstack.swarm.overdue import OverdueStreams
 from p2pstack.swarm.stream import StreamOwner, SwarmStream
@@ -204,7 +204,7 @@ class SwarmConnection(StreamOwner):
             )
         known = self._context.peerstore.protocols(self.remote_peer)
         for protocol in protocols:
-            if protocol in known:
+            if isinstance(protocol, str) and protocol in known:  # pyright: ignore[reportUnnecessaryIsInstance]
                 stream = SwarmStream.optimistic(self, await self._muxed.open_stream(), protocol)
                 break
         else:
@@ -213,6 +213,8 @@ class SwarmConnection(StreamOwner):
         return stream
 
     async def _open_negotiated(self, protocols: Sequence[str]) -> SwarmStream:
+        for protocol in protocols:
+            check_protocol(protocol)
         timeout = self._context.config.negotiation_timeout
         muxed: MuxedStream | None = None
         try:

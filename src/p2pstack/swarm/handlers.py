@@ -6,8 +6,29 @@ from p2pstack.abc.events import EventBus, LocalProtocolsChanged
 from p2pstack.abc.host import Handler
 from p2pstack.errors import LocalProtocolError
 from p2pstack.identity.peer_id import PeerId
+from p2pstack.negotiation.messages import MAX_LINE, RESERVED
 
-__all__ = ["Handlers", "Registration"]
+__all__ = ["Handlers", "Registration", "check_protocol"]
+
+
+def check_protocol(protocol: object) -> None:
+    """Nothing, where peers can agree on `protocol`.
+
+    :raises LocalProtocolError: it is malformed, or of the words that negotiation has for itself
+    """
+    try:
+        if (
+            isinstance(protocol, str)
+            and protocol not in RESERVED
+            and "\n" not in protocol
+            and 0 < len(protocol.encode()) < MAX_LINE
+        ):
+            return
+    except UnicodeEncodeError:
+        pass
+    raise LocalProtocolError(
+        f'expected a protocol id of 1 to 1,023 bytes on one line, such as "/echo/1.0.0", got {protocol!r:.100}'
+    )
 
 
 class Registration:
@@ -50,9 +71,11 @@ class Handlers(Mapping[str, Registration]):
     def add(self, protocols: Sequence[str], handler: Handler, *, max_streams_per_peer: int | None = None) -> None:
         """Serve `protocols` by `handler`. The limit is one for all of them together.
 
-        :raises LocalProtocolError: as `check`, or the limit is below 1
+        :raises LocalProtocolError: as `check`, or the limit is below 1, or the handler cannot be called
         """
         self.check(protocols)
+        if not callable(handler):
+            raise LocalProtocolError(f"expected a function to handle {', '.join(protocols)}, got {handler!r:.100}")
         if max_streams_per_peer is not None and max_streams_per_peer < 1:
             raise LocalProtocolError(f"max_streams_per_peer: expected at least 1, got {max_streams_per_peer}")
         registration = Registration(handler, max_streams_per_peer)
@@ -67,10 +90,7 @@ class Handlers(Mapping[str, Registration]):
         if not protocols:
             raise LocalProtocolError('expected at least one protocol to handle, such as "/echo/1.0.0", got none')
         for protocol in protocols:
-            if not isinstance(protocol, str) or not 0 < len(protocol.encode()) < 1024 or "\n" in protocol:  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise LocalProtocolError(
-                    f"expected a protocol id of 1 to 1,023 bytes on one line, got {protocol!r:.100}"
-                )
+            check_protocol(protocol)
             if protocol in self._registrations:
                 raise LocalProtocolError(f"{protocol} has a handler already: unhandle it first")
 
