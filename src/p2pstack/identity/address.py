@@ -88,9 +88,8 @@ def parse_address(data: bytes) -> Multiaddr:
     if not 0 < len(data) <= MAX_ADDRESS_SIZE:
         raise RemoteProtocolError(f"address: expected 1 to {MAX_ADDRESS_SIZE} bytes, got {len(data)}")
     addr = Multiaddr(data)
-    parts = intricate = 0
-    for code, value, _ in components(data):
-        parts += 1
+    intricate = 0
+    for parts, (code, value, _) in enumerate(components(data), start=1):
         if code == P2P_CODE:
             PeerId.from_bytes(value)
         elif (code in _VARIABLE or code == 43) and not _is_plain(code, value):
