@@ -28,7 +28,7 @@ def take_from_list(settings: Settings) -> str:
         found = server.blpop([settings.redis_key], timeout=settings.timeout)
     if found is None:
         raise _nobody_there(settings)
-    return found[1]
+    return str(found[1])
 
 
 def leave_in_string(settings: Settings, address: str) -> None:
@@ -42,7 +42,7 @@ def wait_for_string(settings: Settings) -> str:
         while time.monotonic() < deadline:
             address = server.get(settings.redis_key)
             if address is not None:
-                return address
+                return str(address)
             time.sleep(_POLL_INTERVAL)
     raise _nobody_there(settings)
 

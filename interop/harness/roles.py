@@ -39,10 +39,11 @@ def make_host(settings: Settings, services: Sequence[Service] = ()) -> Host:
     return Host(listen=listen, transports=[transport()], security=[security], muxers=[muxer()], services=services)
 
 
-def pick(parts: Mapping[str | None, T], what: str, name: str | None) -> T:
-    if name not in parts:
-        raise SettingsError(f"p2pstack has no {what} {name}, but {', '.join(map(str, parts))}")
-    return parts[name]
+def pick(parts: Mapping[str, T], what: str, name: str | None) -> T:
+    part = parts.get(name or "")
+    if part is None:
+        raise SettingsError(f"p2pstack has no {what} {name}, but {', '.join(parts)}")
+    return part
 
 
 async def serve(host: Host, settings: Settings, leave: Callable[[Settings, str], None]) -> None:

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +65,7 @@ class Peer:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     @asynccontextmanager
-    async def idling(self, address: object, *, key: str = "ed25519") -> AsyncIterator[None]:
+    async def idling(self, address: object, *, key: str = "ed25519") -> AsyncGenerator[None]:
         """One connection, kept open and left alone."""
         words = self.words("idle", address, "--count", 1, key=key)
         async with await anyio.open_process(words, stderr=DEVNULL) as process:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from os import environ
 from pathlib import Path
@@ -111,7 +111,7 @@ def role(environment: dict[str, str], *, dialer: bool) -> dict[str, str]:
 @asynccontextmanager
 async def listening(
     app: str, environment: dict[str, str], *options: str, backend: str = "asyncio"
-) -> AsyncIterator[Process]:
+) -> AsyncGenerator[Process]:
     """An app in the listener's role. It has to last until it is told to end."""
     process = await anyio.open_process(
         words(app, backend, *options), env=role(environment, dialer=False), stdin=DEVNULL, stderr=None

@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
@@ -28,7 +28,7 @@ def address(backend: str) -> Iterator[str]:
 
 
 @contextmanager
-def started(*words: str) -> Iterator["subprocess.Popen[str]"]:
+def started(*words: str) -> Generator["subprocess.Popen[str]"]:
     with subprocess.Popen([*PROGRAM, *words], stdin=PIPE, stdout=PIPE, text=True) as process:
         try:
             yield process

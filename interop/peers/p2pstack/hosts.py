@@ -1,6 +1,6 @@
 """Hosts of p2pstack as the contract wants them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha256
 
@@ -48,7 +48,7 @@ async def answer_hash(stream: Stream) -> None:
 
 
 @asynccontextmanager
-async def connected(key_type: str, target: str) -> AsyncIterator[tuple[Host, Connection]]:
+async def connected(key_type: str, target: str) -> AsyncGenerator[tuple[Host, Connection]]:
     """A host for as long as the block lasts, with a connection on which identify is done."""
     identify = new_identify()
     async with dialler(key_type, identify) as host:
@@ -59,7 +59,7 @@ async def connected(key_type: str, target: str) -> AsyncIterator[tuple[Host, Con
 
 
 @asynccontextmanager
-async def fresh_diallers(key_type: str, count: int) -> AsyncIterator[Sequence[Host]]:
+async def fresh_diallers(key_type: str, count: int) -> AsyncGenerator[Sequence[Host]]:
     """Many hosts, each in a task of its own: nested, they would make every step pass the cancel scopes of them all."""
 
     async def live(*, task_status: TaskStatus[Host]) -> None:
