@@ -33,7 +33,7 @@ lint: $(HAS)/p2pstack $(HAS)/test $(HAS)/lint ## Formatting, lint rules, types, 
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 interop: $(HAS)/p2pstack $(HAS)/test $(HAS)/interop ## Meet go-libp2p, rust-libp2p, js-libp2p and py-libp2p
 	$(BIN)/python -m pytest interop/tests -n auto --dist worksteal $(ARGS)
