@@ -302,6 +302,7 @@ def _sockets() -> tuple[RawStream, RawStream]:
     ours, theirs = socket.socketpair()
     for sock in (ours, theirs):
         sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)  # so that one that is not read soon stalls
     return SocketStream(ours), SocketStream(theirs)
 
 

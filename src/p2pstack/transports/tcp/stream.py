@@ -108,10 +108,15 @@ class SocketStream(RawStream):
 
     async def _wait(self) -> None:
         """Wait until there is something to read."""
+        if self._receiving:
+            raise BusyResourceError("receiving from")
+        self._receiving = True
         try:
             await wait_readable(self._socket)
         except ValueError:
             raise ClosedResourceError from None
+        finally:
+            self._receiving = False
 
     async def _receive_into(self, buffer: memoryview) -> int:
         if self._receiving:

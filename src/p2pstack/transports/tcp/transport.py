@@ -10,7 +10,7 @@ from p2pstack.abc.transport import Endpoints, Transport
 from p2pstack.abc.upgrader import Upgrader
 from p2pstack.errors import ListenError
 from p2pstack.identity.peer_id import PeerId
-from p2pstack.transports.tcp.address import from_multiaddr, is_tcp, to_multiaddr
+from p2pstack.transports.tcp.address import from_multiaddr, is_resolved, is_tcp, to_multiaddr
 from p2pstack.transports.tcp.listener import TcpListener
 from p2pstack.transports.tcp.stream import connect
 
@@ -28,7 +28,7 @@ class Tcp(Transport):
         return is_tcp(addr)
 
     def can_listen(self, addr: Multiaddr) -> bool:
-        return is_tcp(addr) and not next(iter(addr.protocols())).name.startswith("dns")
+        return is_resolved(addr)
 
     async def dial(
         self, addr: Multiaddr, *, upgrader: Upgrader, peer: PeerId | None = None
