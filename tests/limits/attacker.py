@@ -78,6 +78,12 @@ def noise_payload(
     return field(1, key) + field(2, signature) + (field(4, inner) if inner else b"")
 
 
+def address_of(addr: Multiaddr) -> tuple[str, int]:
+    """Host and port of a TCP address."""
+    _, _, host, _, port, *_ = str(addr).split("/")
+    return host, int(port)
+
+
 @dataclass(frozen=True)
 class Frame:
     kind: int
@@ -105,8 +111,7 @@ class Attacker:
 
     @classmethod
     async def dial(cls, addr: Multiaddr, *, identity: PrivateKey | None = None) -> Self:
-        _, _, host, _, port, *_ = str(addr).split("/")
-        return cls(await connect_tcp(host, int(port)), identity=identity)
+        return cls(await connect_tcp(*address_of(addr)), identity=identity)
 
     @property
     def peer_id(self) -> PeerId:

@@ -1,16 +1,17 @@
 """Hosts that end, and calls that are cancelled, while others are busy with them."""
 
 import logging
+from contextlib import suppress
 
 import pytest
-from anyio import EndOfStream, Event, create_task_group, fail_after, move_on_after
+from anyio import ClosedResourceError, EndOfStream, Event, create_task_group, fail_after, move_on_after
 from anyio.lowlevel import checkpoint
 
 from p2pstack import ConnectionClosed, Host, PeerId, PrivateKey, StreamReset
 from p2pstack.abc.connection import Stream
-from p2pstack.abc.events import LimitHit
+from p2pstack.abc.events import LimitHit, ListenerClosed
 
-from .attacker import FIN, RST, SYN, WINDOW_UPDATE, Deaf, data, frame, line
+from .attacker import FIN, RST, SYN, WINDOW_UPDATE, Attacker, Deaf, data, frame, line
 from .scene import scene
 
 
@@ -27,6 +28,30 @@ async def test_a_subscription_ends_with_a_host_that_failed() -> None:
             raise ZeroDivisionError
     with fail_after(1):
         assert [event async for event in events] == []
+
+
+async def test_a_listener_that_is_closed_while_it_accepts_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    async with Host(listen=["/ip4/127.0.0.1/tcp/0"]) as host, create_task_group() as tasks:
+        closed = host.events.subscribe(ListenerClosed)
+        addr = host.addrs[0]
+
+        async def call() -> None:
+            with suppress(OSError):
+                while True:
+                    async with await Attacker.dial(addr):
+                        pass
+
+        for _ in range(8):
+            tasks.start_soon(call)
+        (listener,) = host._swarm._running.listeners._listeners  # type: ignore[union-attr]
+        for _ in range(100):
+            await checkpoint()
+        await listener.aclose()
+        assert (await anext(closed)).error is None
+        with pytest.raises(ClosedResourceError) as caught:
+            await listener.accept()
+        assert caught.value.__cause__ is None
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 async def test_all_who_share_a_dial_hear_that_the_host_ended(stranger: PeerId) -> None:

@@ -88,6 +88,8 @@ class TcpListener(Listener):
             except (BlockingIOError, InterruptedError):
                 await wait_readable(self._socket)
             except OSError as error:
+                if self._socket.fileno() == -1:
+                    raise ClosedResourceError from None
                 if error.errno in _EXHAUSTED:
                     self._exhausted += 1
                     await sleep(pause)
