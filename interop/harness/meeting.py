@@ -25,7 +25,7 @@ def leave_in_list(settings: Settings, address: str) -> None:
 
 def take_from_list(settings: Settings) -> str:
     with _connection(settings) as server:
-        found = server.blpop([settings.redis_key], timeout=settings.timeout)
+        found = server.blpop([settings.redis_key], timeout=int(settings.timeout))
     if found is None:
         raise _nobody_there(settings)
     return str(found[1])

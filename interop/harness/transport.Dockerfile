@@ -3,7 +3,6 @@ FROM python:3.13-slim
 WORKDIR /p2pstack
 COPY pyproject.toml constraints.txt README.md LICENSE-APACHE LICENSE-MIT ./
 COPY src src
-RUN pip install --no-cache-dir --constraint constraints.txt --build-constraint constraints.txt '.[trio,uvloop]' \
- && pip install --no-cache-dir --constraint constraints.txt --group interop
+RUN pip install --no-cache-dir --constraint constraints.txt ".[trio,uvloop]" redis
 COPY interop/harness harness
 ENTRYPOINT ["python", "harness/transport.py"]

@@ -13,7 +13,7 @@ from meeting import leave_in_list, take_from_list
 from roles import make_host, run, serve
 from settings import Settings
 
-from p2pstack import ping
+from p2pstack import Multiaddr, ping
 
 
 async def transport(settings: Settings, _: Namespace) -> None:
@@ -21,7 +21,7 @@ async def transport(settings: Settings, _: Namespace) -> None:
     if not settings.is_dialer:
         await serve(host, settings, leave_in_list)
         return
-    address = await to_thread.run_sync(take_from_list, settings)
+    address = Multiaddr(await to_thread.run_sync(take_from_list, settings))
     async with host:
         start = perf_counter()
         connection = await host.connect(address)

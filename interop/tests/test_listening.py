@@ -13,6 +13,9 @@ from p2pstack.abc.events import ConnectionEnded, PeerIdentified
 LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 MIB = 1 << 20
 
+#: The libraries that read the first message of identify and leave those that may follow.
+FIRST_MESSAGE_ONLY = {"rust", "py"}
+
 
 @pytest.fixture
 async def host() -> AsyncIterator[Host]:
@@ -102,6 +105,17 @@ async def test_identify_tells_who_dialled(peer: Any, key: str, host: Host, expec
     assert told.protocol_version == "p2pstack-interop/1"
     assert {"/ipfs/id/1.0.0", "/ipfs/ping/1.0.0"} <= set(told.protocols)
     assert told.observed_addr == told.connection.local_addr
+
+
+async def test_identify_of_a_host_that_speaks_much_is_read(peer: Any, host: Host) -> None:
+    many = [f"/some-protocol-with-a-long-name/{number}" for number in range(400)]
+    host.handle(*many, handler=answer_hash)
+    [told] = await peer.run("identify", host.addrs[0])
+    assert told["peer_id"] == str(host.peer_id)
+    if peer.name in FIRST_MESSAGE_ONLY:
+        assert {"/ipfs/id/1.0.0", many[0]} <= set(told["protocols"]) < set(host.protocols)
+    else:
+        assert set(told["protocols"]) == set(host.protocols)
 
 
 async def test_a_dialler_takes_a_push_and_can_be_called_back(peer: Any, host: Host) -> None:
