@@ -144,6 +144,7 @@ async def test_of_half_open_connections_the_oldest_make_room(many_descriptors: N
         await s.wait_for(lambda: s.host._swarm.pending > 128 or len(s.hits(scope)) == 872)
         assert s.host._swarm.pending == 128
         for sock in sockets[:872]:
+            await s.wait_for(lambda sock=sock: select.select([sock], [], [], 0)[0])
             assert sock.recv(1) == b""
         async with Host() as newcomer:
             await newcomer.connect(s.host.addrs[0])
