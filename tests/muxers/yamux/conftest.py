@@ -178,10 +178,12 @@ def link() -> Link:
 
 
 class NullChannel(SecureChannel):
-    """A secure channel that secures nothing."""
+    """A secure channel that secures nothing. `prompt`: it sends at once what the network takes at once."""
 
-    def __init__(self, raw: RawStream) -> None:
+    def __init__(self, raw: RawStream, *, prompt: bool = False) -> None:
         self.raw = raw
+        self._prompt = prompt
+        self._rest = b""
 
     @property
     def remote_peer(self) -> Any:
@@ -196,7 +198,18 @@ class NullChannel(SecureChannel):
 
     async def send_chunks(self, chunks: Sequence[bytes]) -> None:
         assert all(0 < len(chunk) <= self.record_size for chunk in chunks)
-        await self.raw.send(b"".join(chunks))
+        data, self._rest = b"".join((self._rest, *chunks)), b""
+        await self.raw.send(data)
+
+    @property
+    def can_send_now(self) -> bool:
+        return self._prompt
+
+    def send_chunks_nowait(self, chunks: Sequence[Any]) -> bool:
+        assert not self._rest
+        data = b"".join(chunks)
+        self._rest = data[self.raw.send_nowait(data) :]
+        return not self._rest
 
     async def receive(self, max_bytes: int = 65_536) -> bytes:
         return await self.raw.receive(max_bytes)
@@ -221,8 +234,8 @@ class NullChannel(SecureChannel):
 class Party:
     """A connection that runs: the streams it is offered, and how it ended."""
 
-    def __init__(self, raw: RawStream, config: Yamux, *, initiator: bool) -> None:
-        self.channel = NullChannel(raw)
+    def __init__(self, raw: RawStream, config: Yamux, *, initiator: bool, prompt: bool) -> None:
+        self.channel = NullChannel(raw, prompt=prompt)
         self.connection: YamuxConnection = config.connection(self.channel, security="/null", initiator=initiator)
         self.offered: deque[MuxedStream] = deque()
         self._arrived = Event()
@@ -308,20 +321,28 @@ def _sockets() -> tuple[RawStream, RawStream]:
 
 @asynccontextmanager
 async def _connected(
-    *, dialer: Yamux | None = None, listener: Yamux | None = None, pipe: int = 1 << 20, run: bool = True
+    *,
+    dialer: Yamux | None = None,
+    listener: Yamux | None = None,
+    pipe: int = 1 << 20,
+    prompt: bool | None = None,
+    run: bool = True,
 ) -> AsyncIterator[tuple[Party, Party]]:
     ours, theirs = memory_pipe(max_buffer=pipe) if pipe else _sockets()
-    one = Party(ours, dialer or Yamux(), initiator=True)
-    other = Party(theirs, listener or Yamux(), initiator=False)
-    async with create_task_group() as tasks:
-        if run:
-            tasks.start_soon(one.run)
-            tasks.start_soon(other.run)
-            await anyio.wait_all_tasks_blocked()
-        yield one, other
-        tasks.cancel_scope.cancel()
-    await ours.aclose()
-    await theirs.aclose()
+    prompt = not pipe if prompt is None else prompt
+    one = Party(ours, dialer or Yamux(), initiator=True, prompt=prompt)
+    other = Party(theirs, listener or Yamux(), initiator=False, prompt=prompt)
+    try:
+        async with create_task_group() as tasks:
+            if run:
+                tasks.start_soon(one.run)
+                tasks.start_soon(other.run)
+                await anyio.wait_all_tasks_blocked()
+            yield one, other
+            tasks.cancel_scope.cancel()
+    finally:
+        await ours.aclose()
+        await theirs.aclose()
     for party in (one, other):
         config = party.connection._config
         assert config.budget.used == 0
@@ -330,12 +351,15 @@ async def _connected(
 
 @asynccontextmanager
 async def _facing(
-    config: Yamux | None = None, *, pipe: int = 1 << 20, initiator: bool = False
+    config: Yamux | None = None, *, pipe: int = 1 << 20, prompt: bool | None = None, initiator: bool = False
 ) -> AsyncIterator[tuple[Party, RawStream]]:
     ours, theirs = memory_pipe(max_buffer=pipe) if pipe else _sockets()
-    async with _running(ours, config, initiator=initiator) as party:
-        yield party, theirs
-    await theirs.aclose()
+    prompt = not pipe if prompt is None else prompt
+    try:
+        async with _running(ours, config, initiator=initiator, prompt=prompt) as party:
+            yield party, theirs
+    finally:
+        await theirs.aclose()
 
 
 @asynccontextmanager
@@ -347,8 +371,10 @@ async def _scripted(config: Yamux | None = None) -> AsyncIterator[tuple[Party, S
 
 
 @asynccontextmanager
-async def _running(raw: RawStream, config: Yamux | None, *, initiator: bool = False) -> AsyncIterator[Party]:
-    party = Party(raw, config or Yamux(), initiator=initiator)
+async def _running(
+    raw: RawStream, config: Yamux | None, *, initiator: bool = False, prompt: bool = False
+) -> AsyncIterator[Party]:
+    party = Party(raw, config or Yamux(), initiator=initiator, prompt=prompt)
     async with create_task_group() as tasks:
         tasks.start_soon(party.run)
         await anyio.wait_all_tasks_blocked()
@@ -360,7 +386,8 @@ async def _running(raw: RawStream, config: Yamux | None, *, initiator: bool = Fa
 
 @pytest.fixture
 def connected() -> Any:
-    """connected(dialer=, listener=, pipe=): two connections that run, over a pipe of so many bytes, or sockets (0)."""
+    """connected(dialer=, listener=, pipe=, prompt=): two connections that run, over a pipe of so many bytes, or (0)
+    over sockets, which send at once what they can."""
     return _connected
 
 

@@ -153,11 +153,6 @@ class YamuxConnection(MuxedConnection):
         self.wake_writer()
         return stream
 
-    def close_read(self, state: StreamState) -> None:
-        """The application is done with a stream: whatever still comes on it is dropped."""
-        self.session.close_read(state, 0.0 if state.fin_received else current_time())
-        self.settle()
-
     def wake_writer(self) -> None:
         """There is something to send."""
         if self.writer_idle:
@@ -192,7 +187,14 @@ class YamuxConnection(MuxedConnection):
                     self._unsent = not self._channel.send_chunks_nowait(chunks)
                 except P2PError as error:
                     self._fail(error)
-                self.settle()
+                self._sent()
+
+    def _sent(self) -> None:
+        """Something is on its way: there is room for more, and maybe an end of what was too much."""
+        self.settle()
+        if self._drained is not None:
+            self._drained.set()
+            self._drained = None
 
     def settle(self) -> None:
         """Pass on what the last call changed: events to whom they concern, frames to the writer."""
@@ -317,7 +319,7 @@ class YamuxConnection(MuxedConnection):
         self._closing = True
         self._rouse()
         with move_on_after(self._config.close_timeout):
-            while self.session.wants_to_send or self._sending_since is not None:
+            while self.session.wants_to_send or self._unsent or self._sending_since is not None:
                 self._drained = Event()
                 await self._drained.wait()
 
@@ -338,10 +340,7 @@ class YamuxConnection(MuxedConnection):
                         self._activate(now)
                     await channel.send_chunks(chunks)
                     self._sending_since = None
-                    self.settle()
-                    if self._drained is not None:
-                        self._drained.set()
-                        self._drained = None
+                    self._sent()
                     if session.wants_to_send:
                         await checkpoint()
                         continue

@@ -16,9 +16,9 @@ Source: libp2p/specs, yamux/README.md, "Flow Control"; the rule of four round tr
 
 __all__ = ["ReceiveWindow"]
 
-_TICK = 0.001  # seconds: the coarsest clock of an event loop (uvloop's) shows no round trip shorter than this
+_TICK = 0.000125  # seconds: the coarsest clock of an event loop (uvloop's) shows no round trip shorter than this
 
-_FAST = 4.0  # round trips in which half a window is used up by a stream that its window slows down
+_FAST = 2.0  # round trips in which half a window is used up by a stream that its window slows down
 
 
 class ReceiveWindow:
