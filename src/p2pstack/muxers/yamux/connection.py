@@ -358,7 +358,8 @@ class YamuxConnection(MuxedConnection):
         except (BrokenResourceError, ClosedResourceError) as error:
             if not self._closing:
                 self._closing = True
-                self._failure = ConnectionClosed(f"the connection to {self.remote_peer} broke: {error}")
+                if self._failure is None:
+                    self._failure = ConnectionClosed(f"the connection to {self.remote_peer} broke: {error}")
             await sleep(self._config.close_timeout)  # the reader may still find what the peer sent before it went
             self._cancel()
         except P2PError as error:
