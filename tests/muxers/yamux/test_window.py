@@ -27,12 +27,12 @@ def test_gives_back_what_was_read() -> None:
     assert (window.credit, window.size, window.consumed) == (100, 100, 0)
 
 
-def test_doubles_when_half_a_window_lasts_less_than_four_round_trips() -> None:
+def test_doubles_when_half_a_window_lasts_less_than_two_round_trips() -> None:
     window = ReceiveWindow(100)
     _use(window, 50)
     window.grant(0.0, 0.1, 1000)
     _use(window, 50)
-    assert window.grant(0.39, 0.1, 1000) == 150
+    assert window.grant(0.19, 0.1, 1000) == 150
     assert (window.credit, window.size) == (200, 200)
 
 
@@ -40,9 +40,9 @@ def test_does_not_grow_for_a_slow_stream_nor_without_a_measured_round_trip() -> 
     window = ReceiveWindow(100)
     window.grant(0.0, 0.1, 1000)
     _use(window, 50)
-    assert window.grant(0.4, 0.1, 1000) == 50
+    assert window.grant(0.2, 0.1, 1000) == 50
     _use(window, 50)
-    assert window.grant(0.41, None, 1000) == 50
+    assert window.grant(0.21, None, 1000) == 50
     assert window.size == 100
 
 

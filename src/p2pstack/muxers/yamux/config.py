@@ -18,8 +18,9 @@ class YamuxConfig:
     max_window: int = 16 << 20
     """Bytes. How far the receive window of a stream may grow when the round trip asks for it."""
 
-    max_inbound_streams: int = 256
-    """Streams the peer may have open at once; a further one is reset."""
+    max_inbound_streams: int = 1_000
+    """Streams the peer may have open at once, as in go-yamux; a further one is reset before anything is made for it.
+    What a host takes is less, and it tells of what it refuses (`SwarmConfig.max_inbound_streams`)."""
 
     max_outbound_streams: int = 8_192
     """Streams this side may have open at once; `open_stream` then raises `LimitExceeded`."""

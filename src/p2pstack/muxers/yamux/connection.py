@@ -33,7 +33,7 @@ from anyio.lowlevel import checkpoint
 
 from p2pstack.abc.muxer import MuxedConnection, MuxedStream
 from p2pstack.abc.security import SecureChannel
-from p2pstack.errors import ConnectionClosed, P2PError, RemoteProtocolError
+from p2pstack.errors import ConnectionClosed, LimitExceeded, P2PError, RemoteProtocolError
 from p2pstack.identity.keys import PublicKey
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.muxers.yamux.config import YamuxConfig
@@ -133,7 +133,7 @@ class YamuxConnection(MuxedConnection):
 
     @property
     def closed(self) -> bool:
-        return self._closing
+        return self._closing or self.session.remote_go_away is not None
 
     @property
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
@@ -146,7 +146,16 @@ class YamuxConnection(MuxedConnection):
         while not self._closing and not session.can_open:
             if self._slot is None:
                 self._slot = Event()
-            await self._slot.wait()
+            with move_on_after(self._config.write_timeout) as scope:
+                await self._slot.wait()
+            if scope.cancelled_caught:
+                backlog = self._config.ack_backlog
+                raise LimitExceeded(
+                    "streams that the peer has not acknowledged",
+                    limit=backlog,
+                    used=backlog,
+                    hint=f"peer {self.remote_peer} takes no more; close the connection",
+                )
         if self._closing:
             raise ConnectionClosed(self.epitaph)
         stream = YamuxStream(self, session.open())

@@ -11,14 +11,14 @@ sender stops: that is all the backpressure there is.
 `consumed`               what was read since the last update
 =======================  =================================================================
 
-Source: libp2p/specs, yamux/README.md, "Flow Control"; the rule of four round trips is go-yamux's.
+Source: libp2p/specs, yamux/README.md, "Flow Control"; go-yamux grows
+by a like rule, of four round trips.
 """
 
 __all__ = ["ReceiveWindow"]
 
-_TICK = 0.000125  # seconds: the coarsest clock of an event loop (uvloop's) shows no round trip shorter than this
-
 _FAST = 2.0  # round trips in which half a window is used up by a stream that its window slows down
+_FLOOR = 0.000125  # seconds a round trip is taken for at least: uvloop's clock ticks in milliseconds and may show none
 
 
 class ReceiveWindow:
@@ -41,7 +41,7 @@ class ReceiveWindow:
         """Give back what was read, and more if the window turns out to be the bottleneck. Returns the bytes to
         grant."""
         delta = self.consumed
-        if self._granted_at is not None and rtt is not None and now - self._granted_at < _FAST * max(rtt, _TICK):
+        if self._granted_at is not None and rtt is not None and now - self._granted_at < _FAST * max(rtt, _FLOOR):
             grown = min(self.size * 2, maximum)
             if grown > self.size:
                 delta += grown - self.size
