@@ -11,13 +11,23 @@ in the attack. An `Attacker` goes as far up as a test wants it to and stops ther
 """
 
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from struct import Struct
 from types import TracebackType
 from typing import Any, Self
 
-from anyio import BrokenResourceError, EndOfStream, Event, connect_tcp, create_task_group, create_tcp_listener
+from anyio import (
+    AsyncContextManagerMixin,
+    BrokenResourceError,
+    EndOfStream,
+    Event,
+    aclose_forcefully,
+    connect_tcp,
+    create_task_group,
+    create_tcp_listener,
+)
 from anyio.abc import ByteStream, SocketAttribute
 from multiaddr import Multiaddr
 from noise.connection import Keypair, NoiseConnection
@@ -106,6 +116,7 @@ class Attacker:
         self.identity = identity or PrivateKey.generate()
         self.dialled = dialled
         self.noise: Any = None
+        self.overheard = b""  # a signature of somebody else's
         self._received = bytearray()  # of the stream
         self._opened = bytearray()  # of the secure channel
 
@@ -235,9 +246,14 @@ class Attacker:
             if got.kind == kind and got.flags & flags == flags and stream in (None, got.stream):
                 return got
 
+    @staticmethod
+    def opening(stream: int, protocol: str, first: bytes = b"") -> bytes:
+        """The frame that opens a stream and speaks `protocol` on it, with its first bytes."""
+        return data(stream, HEADER + line(protocol) + first, SYN)
+
     async def open(self, stream: int, protocol: str, first: bytes = b"") -> None:
         """Open a stream and speak `protocol` on it, with its first bytes in the same write."""
-        await self.send_frames(data(stream, HEADER + line(protocol) + first, SYN))
+        await self.send_frames(self.opening(stream, protocol, first))
 
     async def accept_identify(self) -> int:
         """The stream on which the other side asks who this is."""
@@ -253,7 +269,7 @@ class Attacker:
         return stream
 
 
-class Deaf:
+class Deaf(AsyncContextManagerMixin):
     """Listens, accepts, and says nothing. `called` is set at the first call; whoever calls becomes an attacker."""
 
     def __init__(self) -> None:
@@ -264,20 +280,18 @@ class Deaf:
     def addr(self) -> str:
         return f"/ip4/127.0.0.1/tcp/{self._listener.extra(SocketAttribute.local_port)}"
 
-    async def __aenter__(self) -> Self:
-        self._listener = await create_tcp_listener(local_host="127.0.0.1")
-        self._tasks = await create_task_group().__aenter__()
-        self._tasks.start_soon(self._listener.serve, self._answer)
-        return self
+    @asynccontextmanager
+    async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
+        async with await create_tcp_listener(local_host="127.0.0.1") as self._listener, create_task_group() as tasks:
+            tasks.start_soon(self._listener.serve, self._answer)
+            try:
+                yield self
+            finally:
+                tasks.cancel_scope.cancel()
+                for caller in self.callers:
+                    await aclose_forcefully(caller.stream)
 
     async def _answer(self, stream: ByteStream) -> None:
         self.callers.append(Attacker(stream, dialled=False))
         self.called.set()
         await Event().wait()
-
-    async def __aexit__(self, *details: object) -> None:
-        self._tasks.cancel_scope.cancel()
-        await self._tasks.__aexit__(*details)
-        await self._listener.aclose()
-        for caller in self.callers:
-            await caller.stream.aclose()

@@ -13,7 +13,7 @@ from p2pstack.muxers.yamux.config import YamuxConfig
 def test_defaults_are_those_of_the_design() -> None:
     config = YamuxConfig()
     assert config.max_window == 16 << 20
-    assert (config.max_inbound_streams, config.ack_backlog) == (256, 256)
+    assert (config.max_inbound_streams, config.ack_backlog) == (1_000, 256)
     assert config.max_frame == 65_507
     assert (config.pong_queue, config.write_timeout, config.keepalive_interval) == (32, 10, 30)
     assert config.budget.limit == 256 << 20

@@ -93,6 +93,14 @@ async def test_opening_waits_for_the_backlog(facing: Any, frame: Frame) -> None:
         assert party.connection.session.streams.outbound == 3
 
 
+async def test_opening_waits_for_the_backlog_no_longer_than_for_a_write(facing: Any) -> None:
+    async with facing(Yamux(ack_backlog=2, write_timeout=0.05)) as (party, _):
+        await party.open()
+        await party.open()
+        with pytest.raises(LimitExceeded, match="streams that the peer has not acknowledged: limit 2, used 2; peer"):
+            await party.open()
+
+
 async def test_opening_ends_with_the_connection(facing: Any) -> None:
     async with facing(Yamux(ack_backlog=1)) as (party, raw):
         await party.open()
@@ -120,6 +128,15 @@ async def test_opening_ends_when_the_peer_says_goodbye(facing: Any, frame: Frame
             tasks.start_soon(fail)
             await wait_all_tasks_blocked()
             await raw.send(frame(GO_AWAY))
+
+
+async def test_a_connection_that_the_peer_is_closing_counts_as_closed(facing: Any, frame: Frame) -> None:
+    async with facing() as (party, raw):
+        assert not party.connection.closed
+        await raw.send(frame(GO_AWAY))
+        with fail_after(5):
+            while not party.connection.closed:
+                await anyio.lowlevel.checkpoint()
 
 
 async def test_opening_too_many_is_an_error(connected: Any) -> None:

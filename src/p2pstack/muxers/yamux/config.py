@@ -26,7 +26,8 @@ class YamuxConfig:
     """Streams this side may have open at once; `open_stream` then raises `LimitExceeded`."""
 
     ack_backlog: int = 256
-    """Streams opened here that the peer has not acknowledged; `open_stream` waits beyond that ("ACK backlog")."""
+    """Streams opened here that the peer has not acknowledged; `open_stream` waits beyond that, for `write_timeout` ("ACK
+    backlog")."""
 
     max_frame: int = 65_507
     """Bytes of body in a data frame sent. With its header it fills one record of the secure channel exactly."""

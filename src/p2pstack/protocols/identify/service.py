@@ -157,7 +157,9 @@ class Identify:
             outcome = error
         finally:
             self._asking.remove(connection)
-        if not connection.closed:
+        if connection.closed:
+            self._outcomes.forget(connection)
+        else:
             self._outcomes.set(connection, outcome)
             if changed.count != count:
                 # What the peer was told of us is out of date, and a push before now has left it out.
