@@ -26,8 +26,8 @@ class YamuxConfig:
     """Streams this side may have open at once; `open_stream` then raises `LimitExceeded`."""
 
     ack_backlog: int = 256
-    """Streams opened here that the peer has not acknowledged; `open_stream` waits beyond that, for `write_timeout` ("ACK
-    backlog")."""
+    """Streams opened here that the peer has not acknowledged ("ACK backlog"); beyond that `open_stream` waits, for
+    `write_timeout`."""
 
     max_frame: int = 65_507
     """Bytes of body in a data frame sent. With its header it fills one record of the secure channel exactly."""

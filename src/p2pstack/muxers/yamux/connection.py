@@ -150,11 +150,9 @@ class YamuxConnection(MuxedConnection):
                 await self._slot.wait()
             if scope.cancelled_caught:
                 backlog = self._config.ack_backlog
+                hint = f"peer {self.remote_peer} takes no more; close the connection"
                 raise LimitExceeded(
-                    "streams that the peer has not acknowledged",
-                    limit=backlog,
-                    used=backlog,
-                    hint=f"peer {self.remote_peer} takes no more; close the connection",
+                    "streams that the peer has not acknowledged", limit=backlog, used=backlog, hint=hint
                 )
         if self._closing:
             raise ConnectionClosed(self.epitaph)
@@ -181,10 +179,9 @@ class YamuxConnection(MuxedConnection):
                 self._rouse()
 
     def _rouse(self) -> None:
-        if self.writer_idle:
+        if self.writer_idle and self._wake is not None:
             self.writer_idle = False
-            if self._wake is not None:
-                self._wake.set()
+            self._wake.set()
 
     def flush(self) -> None:
         """Send what there is to send, if it is little and the network takes it at once. The application is about to
@@ -332,8 +329,6 @@ class YamuxConnection(MuxedConnection):
                 self._drained = Event()
                 await self._drained.wait()
 
-    # --- the writer
-
     async def _write(self) -> None:
         channel = self._channel
         session = self.session
@@ -373,8 +368,6 @@ class YamuxConnection(MuxedConnection):
             self._cancel()
         except P2PError as error:
             self._fail(error)
-
-    # --- the keeper
 
     def _activate(self, now: float) -> None:
         """Have the keeper look often enough to see a write stall."""
