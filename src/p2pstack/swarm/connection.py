@@ -286,6 +286,7 @@ class SwarmConnection(StreamOwner):
             await muxed.aclose()
         except _BROKEN as error:
             muxed.reset()
+            self._tell_limit(error)
             logger.debug("peer %s opened a stream and agreed on no protocol: %s", self.remote_peer, error)
         finally:
             overdue.release(muxed)
@@ -306,9 +307,7 @@ class SwarmConnection(StreamOwner):
             await stream.aclose()
         except Exception as error:
             stream.reset()
-            if isinstance(error, LimitExceeded):
-                self._context.bus.emit(LimitHit(error.scope, error.limit, error.used, peer))
-            elif _is_peers_doing(error):
+            if self._tell_limit(error) or _is_peers_doing(error):
                 logger.debug("%s of peer %s ended: %s", protocol, peer, error)
             else:
                 logger.exception("the handler of %s failed with peer %s; the stream was reset", protocol, peer)
@@ -317,6 +316,13 @@ class SwarmConnection(StreamOwner):
             raise
         finally:
             registration.release(peer)
+
+    def _tell_limit(self, error: Exception) -> bool:
+        """Whether it was a limit that ended a stream; then all are told."""
+        if isinstance(error, LimitExceeded):
+            self._context.bus.emit(LimitHit(error.scope, error.limit, error.used, self.remote_peer))
+            return True
+        return False
 
     # --- which streams there are
 
