@@ -237,6 +237,26 @@ async def test_a_reset_that_follows_the_end_leaves_what_came(streams: Any, how: 
 
 
 @pytest.mark.parametrize("how", RECEIVERS)
+async def test_a_reset_that_comes_with_data_is_noticed_behind_it(streams: Any, how: str) -> None:
+    async with streams() as (one, other):
+        received = bytearray()
+        async with create_task_group() as tasks:
+
+            async def receive() -> None:
+                with pytest.raises((BrokenResourceError, EndOfStream)), fail_after(1):
+                    while how != "pump":
+                        received.extend(await getattr(other, how)())
+                    await other.pump(lambda view: not received.extend(view))
+
+            tasks.start_soon(receive)
+            await wait_all_tasks_blocked()
+            _reset_on_close(one)
+            assert one.send_nowait(b"last") == 4
+            one.close()
+        assert received == b"last"
+
+
+@pytest.mark.parametrize("how", RECEIVERS)
 async def test_a_closed_stream_says_so(streams: Any, how: str) -> None:
     async with streams() as (one, _):
         await one.aclose()

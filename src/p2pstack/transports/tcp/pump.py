@@ -7,6 +7,7 @@ callbacks; there a task waits.
 
 import socket
 import sys
+import weakref
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable
 from typing import Self
@@ -17,11 +18,17 @@ from anyio.lowlevel import current_token
 __all__ = ["Pump"]
 
 
+class _Registration:
+    """Lives as long as a loop knows the callback that it was registered with."""
+
+    __slots__ = ("__weakref__",)
+
+
 class Pump:
     """Reads a non-blocking socket into `buffer` whenever something has arrived, and gives it to `take`, until that
     returns False. One read for each turn of the loop, so that a fast sender does not keep it to itself."""
 
-    __slots__ = ("_buffer", "_done", "_loop", "_socket", "_take")
+    __slots__ = ("_buffer", "_done", "_loop", "_registration", "_socket", "_take")
 
     def __init__(
         self, loop: AbstractEventLoop, sock: socket.socket, buffer: memoryview, take: Callable[[memoryview], bool]
@@ -31,6 +38,7 @@ class Pump:
         self._buffer = buffer
         self._take = take
         self._done: Future[None] = loop.create_future()
+        self._registration: weakref.ref[_Registration] | None = None
 
     @classmethod
     def on_this_loop(cls, sock: socket.socket, buffer: memoryview, take: Callable[[memoryview], bool]) -> Self | None:
@@ -47,14 +55,31 @@ class Pump:
         # A callback runs outside of any task, where sniffio (and so anyio) finds the event loop by this variable only.
         if sniffio := sys.modules.get("sniffio"):
             sniffio.current_async_library_cvar.set("asyncio")
-        self._loop.add_reader(self._socket, self._readable)
+        self._register()
         try:
             await self._done
         finally:
             self.stop()
 
+    def _register(self) -> None:
+        """Have the loop call back. uvloop forgets who is registered when the connection is reset, having called once,
+        and what is read then may be the data before the reset: so this notices that it was forgotten, and asks again.
+        """
+        registration = _Registration()
+        self._registration = weakref.ref(registration, self._forgotten)
+        self._loop.add_reader(self._socket, self._readable, registration)
+
+    def _forgotten(self, registration: object) -> None:
+        self._loop.call_soon(self._register_again)
+
+    def _register_again(self) -> None:
+        if not self._done.done() and self._socket.fileno() != -1:
+            self._loop.remove_reader(self._socket)
+            self._register()
+
     def stop(self, error: BaseException | None = None) -> None:
         """End `run`, with an error if one is given."""
+        self._registration = None
         if not self._done.done():
             if error is None:
                 self._done.set_result(None)
@@ -63,7 +88,7 @@ class Pump:
         if self._socket.fileno() != -1:
             self._loop.remove_reader(self._socket)
 
-    def _readable(self) -> None:
+    def _readable(self, registration: object = None) -> None:
         try:
             received = self._socket.recv_into(self._buffer)
             if not received:
