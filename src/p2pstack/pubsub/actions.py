@@ -1,18 +1,18 @@
 """What a router asks of whoever drives it: its methods return these, in the order in which they are to be done."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.pubsub.events import PubSubEvent
 from p2pstack.pubsub.message import Message
 from p2pstack.pubsub.rpc import RPC, Partial, RawMessage
+from p2pstack.pubsub.values import value
 
 __all__ = ["Action", "Connect", "Deliver", "DeliverPartial", "Discard", "Forward", "Send", "Validate"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Send:
     """Send control, subscriptions or parts to a peer: goes before the messages that wait for it."""
 
@@ -20,7 +20,7 @@ class Send:
     rpc: RPC
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Forward:
     """Send a message to peers: each takes it into its queue, or loses it where that is full."""
 
@@ -28,7 +28,7 @@ class Forward:
     peers: Sequence[PeerId]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Discard:
     """Take messages out of a peer's queue that have not been sent: it has them already (IDONTWANT)."""
 
@@ -36,7 +36,7 @@ class Discard:
     ids: Sequence[bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Validate:
     """Check a new message, its signature first, then by the application's validators; tell the router the outcome by
     `accept`, `reject` or `ignore`. `raw` holds what its signature is about."""
@@ -45,14 +45,14 @@ class Validate:
     raw: RawMessage
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Deliver:
     """Hand a message to the subscriptions of its topic."""
 
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DeliverPartial:
     """Hand what a peer sent of a group of parts to the application."""
 
@@ -60,7 +60,7 @@ class DeliverPartial:
     partial: Partial
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Connect:
     """Connect to a peer that another one named, or that is a direct peer of ours. `record` is the sealed envelope of
     its peer record as it came, not checked; None where there is none."""

@@ -1,13 +1,14 @@
 """A message as applications see it."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from p2pstack.identity.peer_id import PeerId
+from p2pstack.pubsub.values import value
 
 __all__ = ["Message"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Message:
     """One published message. Two are equal where their ids and topics are.
 

@@ -4,14 +4,14 @@ Source: libp2p specs, pubsub, "The RPC", and pubsub/gossipsub, "Protobuf" of 1.0
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from p2pstack.identity.peer_id import PeerId
+from p2pstack.pubsub.values import value
 
 __all__ = ["RPC", "Extensions", "Graft", "IDontWant", "IHave", "IWant", "Partial", "Prune", "RawMessage", "Subscribe"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Subscribe:
     """A topic that a peer has joined, or left."""
 
@@ -23,23 +23,25 @@ class Subscribe:
     supports_partial: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RawMessage:
     """A message as it came: nothing of it is checked. None stands for a field that is not there."""
 
+    #: Empty where it is missing, or is no text.
     topic: str
     data: bytes
     source: bytes | None = None
     sequence: bytes | None = None
     signature: bytes | None = None
     key: bytes | None = None
-    #: The protobuf message whole, as it is forwarded.
+    #: The protobuf message whole, as it is forwarded: to the byte as it came.
     encoded: bytes = b""
-    #: The bytes that the signature is about, behind their prefix; empty where there is none.
+    #: What the signature is about: `libp2p-pubsub:`, then the message without signature and key, its fields in order of
+    #: their numbers. Empty where there is no signature.
     signed: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IHave:
     """Messages of a topic that a peer has seen."""
 
@@ -47,28 +49,28 @@ class IHave:
     ids: Sequence[bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IWant:
     """Messages that a peer asks for."""
 
     ids: Sequence[bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IDontWant:
     """Messages that a peer has already."""
 
     ids: Sequence[bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Graft:
     """The peer has us in its mesh for a topic."""
 
     topic: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Prune:
     """The peer has us no longer in its mesh for a topic, and wants no graft for `backoff` seconds."""
 
@@ -79,7 +81,7 @@ class Prune:
     peers: Sequence[tuple[PeerId, bytes | None]] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Extensions:
     """What a peer can do beyond gossipsub 1.2; only in its first RPC."""
 
@@ -87,7 +89,7 @@ class Extensions:
     test_extension: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Partial:
     """Parts of a group of parts, or which parts the sender has."""
 
@@ -99,7 +101,7 @@ class Partial:
     parts_metadata: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RPC:
     """All that one RPC says. Each field is empty where it says nothing of the kind."""
 
