@@ -10,9 +10,9 @@ in the attack. An `Attacker` goes as far up as a test wants it to and stops ther
     await attacker.open(1, "/ipfs/ping/1.0.0")          or a stream, up to its protocol
 """
 
-import errno
+import socket
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from struct import Struct
 from types import TracebackType
@@ -21,6 +21,7 @@ from typing import Any, Self
 from anyio import (
     AsyncContextManagerMixin,
     BrokenResourceError,
+    ClosedResourceError,
     EndOfStream,
     Event,
     aclose_forcefully,
@@ -121,8 +122,17 @@ class Attacker:
         self._opened = bytearray()  # of the secure channel
 
     @classmethod
-    async def dial(cls, addr: Multiaddr, *, identity: PrivateKey | None = None) -> Self:
-        return cls(await connect_tcp(*address_of(addr)), identity=identity)
+    async def dial(
+        cls, addr: Multiaddr, *, identity: PrivateKey | None = None, receive_buffer: int | None = None
+    ) -> Self:
+        """Call a host.
+
+        :param receive_buffer: bytes that the kernel takes for it
+        """
+        stream = await connect_tcp(*address_of(addr))
+        if receive_buffer is not None:
+            stream.extra(SocketAttribute.raw_socket).setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        return cls(stream, identity=identity)
 
     @property
     def peer_id(self) -> PeerId:
@@ -150,16 +160,11 @@ class Attacker:
         return taken
 
     async def drain(self) -> bytes:
-        """All that still comes, up to when the other side closes or breaks the connection."""
-        try:
+        """All that still comes, up to when either side closes or breaks the connection."""
+        with suppress(EndOfStream, BrokenResourceError, ClosedResourceError):
             while True:
                 self._received += await self.stream.receive()
-        except (EndOfStream, BrokenResourceError):
-            return bytes(self._received)
-        except OSError as error:  # anyio on trio, with a connection that was reset
-            if error.errno != errno.ECONNRESET:
-                raise
-            return bytes(self._received)
+        return bytes(self._received)
 
     # --- multistream-select and Noise
 

@@ -6,14 +6,15 @@ watched, bytes unread.
 """
 
 import os
+import socket
 import stat
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anyio import fail_after, get_running_tasks, move_on_after
+from anyio import aclose_forcefully, fail_after, get_running_tasks, move_on_after
 from anyio.lowlevel import checkpoint
 
 from p2pstack import Host, Yamux, ping
@@ -76,12 +77,16 @@ class Scene:
     def __init__(self, host: Host, friend: Host, events: Subscription[Event]) -> None:
         self.host = host
         self.friend = friend
+        self.attackers: list[Attacker] = []
         self._events = events
         self._seen: list[Event] = []
 
-    async def attacker(self, *, identity: PrivateKey | None = None, secure: bool = True) -> Attacker:
-        """A new connection by somebody who means ill."""
-        attacker = await Attacker.dial(self.host.addrs[0], identity=identity)
+    async def attacker(
+        self, *, identity: PrivateKey | None = None, secure: bool = True, receive_buffer: int | None = None
+    ) -> Attacker:
+        """A new connection by somebody who means ill. It ends with the scene, if not before."""
+        attacker = await Attacker.dial(self.host.addrs[0], identity=identity, receive_buffer=receive_buffer)
+        self.attackers.append(attacker)
         if secure:
             known = len(self.host.connections_to(attacker.peer_id))
             await attacker.secure()
@@ -134,16 +139,32 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(*, config: SwarmConfig | None = None, budget: int = 256 << 20, **options: Any) -> AsyncGenerator[Scene]:
-    muxer = options.pop("muxer", {})
+async def scene(
+    *,
+    config: SwarmConfig | None = None,
+    budget: int = 256 << 20,
+    muxer: Mapping[str, Any] | None = None,
+    send_buffer: int | None = None,
+    **options: Any,
+) -> AsyncGenerator[Scene]:
+    """A host with limits of the test's choice, and what is attacked in it.
+
+    :param budget: bytes that its applications may leave unread
+    :param muxer: parameters of yamux
+    :param send_buffer: bytes that the kernel takes from it: few, where somebody is to be seen not reading
+    :param options: parameters of `Host`
+    """
     victim = Host(
         listen=["/ip4/127.0.0.1/tcp/0"],
         config=config,
-        muxers=[Yamux(budget=ReceiveBudget(budget), **muxer)],
+        muxers=[Yamux(budget=ReceiveBudget(budget), **(muxer or {}))],
         **options,
     )
     async with victim as host, Host() as friend:
         with host.events.subscribe(LimitHit, ConnectionEnded, buffer=1 << 20) as events:
+            if send_buffer is not None:
+                (listener,) = host._swarm._running.listeners._listeners  # type: ignore[union-attr]
+                listener._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)  # type: ignore[attr-defined]
             connection = await friend.connect(host.addrs[0])
             seen = Scene(host, friend, events)
             await seen.ping()
@@ -153,7 +174,11 @@ async def scene(*, config: SwarmConfig | None = None, budget: int = 256 << 20, *
             (theirs,) = host.connections
             await seen.wait_for(lambda: not theirs.streams)
             before = Census.of(host)
-            yield seen
+            try:
+                yield seen
+            finally:
+                for attacker in seen.attackers:
+                    await aclose_forcefully(attacker.stream)
             await seen.ping()
             assert friend.connections == (connection,)
             assert theirs in host.connections
