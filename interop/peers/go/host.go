@@ -37,6 +37,10 @@ func newHost(keyType string, listen ...string) (host.Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newHostWithKey(key, listen...)
+}
+
+func newHostWithKey(key crypto.PrivKey, listen ...string) (host.Host, error) {
 	listening := libp2p.NoListenAddrs
 	if len(listen) > 0 {
 		listening = libp2p.ListenAddrStrings(listen...)

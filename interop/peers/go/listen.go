@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
@@ -32,16 +33,7 @@ func runListen(o options) error {
 	h.SetStreamHandler(hashProtocol, serve(answerHash))
 	h.SetStreamHandler(perfProtocol, serve(answerPerf))
 
-	addrs := []string{}
-	for _, addr := range h.Addrs() {
-		addrs = append(addrs, fmt.Sprintf("%s/p2p/%s", addr, h.ID()))
-	}
-	err = printLine(struct {
-		Event  string   `json:"event"`
-		PeerID string   `json:"peer_id"`
-		Addrs  []string `json:"addrs"`
-	}{"listening", h.ID().String(), addrs})
-	if err != nil {
+	if err := printListening(h); err != nil {
 		return err
 	}
 
@@ -52,6 +44,18 @@ func runListen(o options) error {
 	case <-stdinEnded():
 	}
 	return nil
+}
+
+func printListening(h host.Host) error {
+	addrs := []string{}
+	for _, addr := range h.Addrs() {
+		addrs = append(addrs, fmt.Sprintf("%s/p2p/%s", addr, h.ID()))
+	}
+	return printLine(struct {
+		Event  string   `json:"event"`
+		PeerID string   `json:"peer_id"`
+		Addrs  []string `json:"addrs"`
+	}{"listening", h.ID().String(), addrs})
 }
 
 func stdinEnded() <-chan struct{} {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -31,6 +32,7 @@ type options struct {
 	iterations int
 	parallel   int
 	noIdentify bool
+	config     string
 }
 
 type command func(target peer.AddrInfo, o options) error
@@ -83,7 +85,7 @@ func parseCommand(name string, flags *flag.FlagSet, o *options) command {
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(exitUsage, errors.New("usage: peer listen [options] | peer COMMAND MULTIADDR [options]"))
+		fail(exitUsage, errors.New("usage: peer listen [options] | peer pubsub [options] | peer COMMAND MULTIADDR [options]"))
 	}
 	name, args := os.Args[1], os.Args[2:]
 
@@ -92,13 +94,20 @@ func main() {
 	flags.StringVar(&o.key, "key", "ed25519", "key type: ed25519, secp256k1, ecdsa or rsa")
 
 	var err error
-	if name == "listen" {
+	if name == "listen" || name == "pubsub" {
 		flags.StringVar(&o.listen, "listen", "/ip4/127.0.0.1/tcp/0", "address to listen on")
+		if name == "pubsub" {
+			flags.StringVar(&o.config, "config", "{}", "a JSON object")
+		}
 		parseFlags(flags, args)
 		if _, err := multiaddr.NewMultiaddr(o.listen); err != nil {
 			fail(exitUsage, err)
 		}
-		err = runListen(o)
+		if name == "pubsub" {
+			err = runPubsub(o)
+		} else {
+			err = runListen(o)
+		}
 	} else {
 		run := parseCommand(name, flags, &o)
 		if run == nil {
@@ -134,8 +143,10 @@ func fail(code int, err error) {
 	os.Exit(code)
 }
 
-func printLine(v any) error {
-	out := json.NewEncoder(os.Stdout)
+func printLine(v any) error { return newEncoder(os.Stdout).Encode(v) }
+
+func newEncoder(to io.Writer) *json.Encoder {
+	out := json.NewEncoder(to)
 	out.SetEscapeHTML(false)
-	return out.Encode(v)
+	return out
 }

@@ -24,7 +24,7 @@ export async function makeKey (type) {
   return generateKeyPair(KEY_NAMES[type])
 }
 
-export async function makeNode (privateKey, listen = []) {
+export async function makeNode (privateKey, listen = [], services = {}) {
   const node = await createLibp2p({
     start: false,
     privateKey,
@@ -51,7 +51,8 @@ export async function makeNode (privateKey, listen = []) {
     services: {
       identify: identify(STREAM_LIMITS),
       identifyPush: identifyPush(STREAM_LIMITS),
-      ping: ping({ ...STREAM_LIMITS, timeout: 3_600_000 })
+      ping: ping({ ...STREAM_LIMITS, timeout: 3_600_000 }),
+      ...services
     }
   })
   // The library has an option for the agent version only.

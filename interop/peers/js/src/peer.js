@@ -4,6 +4,7 @@ import { commands, stdinEnd } from './commands.js'
 import { canMakeKey, KEY_TYPES, makeKey, makeNode } from './node.js'
 import { endWhenStuck } from './patience.js'
 import { serve } from './protocols.js'
+import { pubsub } from './pubsub.js'
 
 const COUNTS = { ping: 5, streams: 50, 'short-streams': 6000, latency: 100, connect: 50, idle: 100 }
 const BYTES = { echo: 10 * 1024 * 1024, 'half-close': 1_000_000, streams: 65_536, 'short-streams': 29 }
@@ -16,19 +17,23 @@ const NUMBERS = {
   parallel: { connect: 1 }
 }
 
+/** The commands that take no address, and their options. */
+const SERVERS = { listen: ['listen'], pubsub: ['listen', 'config'] }
+
 class UsageError extends Error {}
 
 /** Turns the arguments into a command, an address and options; throws where they are wrong. */
 function parse (args) {
   const command = args[0]
-  if (command !== 'listen' && !(command in commands)) {
-    throw new UsageError('usage: peer listen [options] | peer COMMAND MULTIADDR [options]')
+  const serves = Object.hasOwn(SERVERS, command ?? '')
+  if (!serves && !(command in commands)) {
+    throw new UsageError('usage: peer listen [options] | peer pubsub [options] | peer COMMAND MULTIADDR [options]')
   }
   const numbers = Object.keys(NUMBERS).filter(name => command in NUMBERS[name])
-  const known = Object.fromEntries([...numbers, 'key', ...(command === 'listen' ? ['listen'] : [])]
+  const known = Object.fromEntries([...numbers, 'key', ...(SERVERS[command] ?? [])]
     .map(name => [name, { type: 'string' }]))
   const { values, positionals } = parseArgs({ args: args.slice(1), options: known, allowPositionals: true })
-  const options = { key: values.key ?? 'ed25519', listen: values.listen ?? '/ip4/127.0.0.1/tcp/0' }
+  const options = { key: values.key ?? 'ed25519', listen: values.listen ?? '/ip4/127.0.0.1/tcp/0', config: values.config ?? '{}' }
   if (!KEY_TYPES.includes(options.key)) {
     throw new UsageError(`unknown key type ${options.key}`)
   }
@@ -39,8 +44,8 @@ function parse (args) {
     }
     options[name] = text == null ? NUMBERS[name][command] : Number(text)
   }
-  if (positionals.length !== (command === 'listen' ? 0 : 1)) {
-    throw new UsageError(command === 'listen' ? 'listen takes no address' : 'one address is needed')
+  if (positionals.length !== (serves ? 0 : 1)) {
+    throw new UsageError(serves ? `${command} takes no address` : 'one address is needed')
   }
   const address = positionals[0] == null ? undefined : multiaddr(positionals[0])
   if (address != null && !positionals[0].includes('/p2p/')) {
@@ -79,6 +84,9 @@ try {
   const { command, address, options } = parsed
   if (command === 'listen') {
     await listen(options)
+  }
+  if (command === 'pubsub') {
+    await pubsub(options)
   }
   if (command !== 'perf') {
     endWhenStuck()

@@ -9,6 +9,7 @@ import trio
 from commands import COMMANDS, describe, make_key, parse_target, stdin_ended
 from hosts import KEY_TYPES, running_listener
 from protocols import serve
+from pubsub import pubsub
 
 CANNOT = 3
 
@@ -30,7 +31,10 @@ def parse_args() -> argparse.Namespace:
     subparsers = parser.add_subparsers(dest="command", required=True)
     listener = subparsers.add_parser("listen")
     listener.add_argument("--listen", default="/ip4/127.0.0.1/tcp/0")
-    parsers = [listener]
+    member = subparsers.add_parser("pubsub")
+    member.add_argument("--listen", default="/ip4/127.0.0.1/tcp/0")
+    member.add_argument("--config", default="{}")
+    parsers = [listener, member]
     for command in COMMANDS:
         dialer = subparsers.add_parser(command)
         dialer.add_argument("target", type=parse_target)
@@ -68,6 +72,8 @@ def main() -> int:
     try:
         if options.command == "listen":
             trio.run(listen, options)
+        elif options.command == "pubsub":
+            trio.run(pubsub, options)
         else:
             trio.run(COMMANDS[options.command], options.target, options)
     except Exception as error:  # noqa: BLE001

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The longest that any single wait may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Awaits something that must not take longer than PATIENCE.
 pub async fn patiently<T, E>(waiting: impl Future<Output = Result<T, E>>) -> Result<T>
@@ -45,7 +45,7 @@ pub enum KeyType {
 }
 
 impl KeyType {
-    fn generate(self) -> Result<Keypair> {
+    pub fn generate(self) -> Result<Keypair> {
         Ok(match self {
             KeyType::Ed25519 => Keypair::generate_ed25519(),
             KeyType::Secp256k1 => Keypair::generate_secp256k1(),

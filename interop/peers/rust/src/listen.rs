@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 use futures::{AsyncReadExt as _, AsyncWriteExt as _, FutureExt as _, StreamExt as _};
-use libp2p::{Multiaddr, Stream, StreamProtocol, swarm::SwarmEvent};
+use libp2p::{
+    Multiaddr, Stream, StreamProtocol, Swarm,
+    swarm::{NetworkBehaviour, SwarmEvent},
+};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
@@ -45,6 +48,19 @@ pub async fn run(address: Multiaddr, key: KeyType) -> Result<()> {
             ..Setup::default()
         },
     )?;
+    start_listening(&mut swarm, address).await?;
+
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = drive(swarm) => {}
+        _ = terminated.recv() => {}
+        _ = stdin_ended() => {}
+    }
+    Ok(())
+}
+
+/// Listens, and prints where.
+pub async fn start_listening<B: NetworkBehaviour>(swarm: &mut Swarm<B>, address: Multiaddr) -> Result<()> {
     swarm.listen_on(address)?;
     let mut addresses = Vec::new();
     // An address that stands for several becomes several events, all there at once.
@@ -59,13 +75,6 @@ pub async fn run(address: Multiaddr, key: KeyType) -> Result<()> {
     }
     let peer = swarm.local_peer_id().to_string();
     println!("{}", json!({"event": "listening", "peer_id": peer, "addrs": addresses}));
-
-    let mut terminated = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = drive(swarm) => {}
-        _ = terminated.recv() => {}
-        _ = stdin_ended() => {}
-    }
     Ok(())
 }
 

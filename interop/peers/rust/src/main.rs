@@ -1,11 +1,15 @@
 //! The rust-libp2p interop peer: its arguments and output are described in ../README.md.
 
 mod connect;
+mod counter;
 mod exchanges;
 mod host;
 mod listen;
+mod parts;
 mod perf;
 mod probes;
+mod pubsub;
+mod pubsub_config;
 mod streams;
 
 use std::process::exit;
@@ -29,6 +33,15 @@ enum Command {
         listen: Multiaddr,
         #[arg(long, value_enum, default_value_t = KeyType::Ed25519)]
         key: KeyType,
+    },
+    Pubsub {
+        #[arg(long, default_value = "/ip4/127.0.0.1/tcp/0")]
+        listen: Multiaddr,
+        #[arg(long, value_enum, default_value_t = KeyType::Ed25519)]
+        key: KeyType,
+        /// A JSON object
+        #[arg(long, default_value = "{}")]
+        config: String,
     },
     Ping {
         #[command(flatten)]
@@ -130,6 +143,7 @@ fn parse_target(text: &str) -> Result<(Multiaddr, PeerId), String> {
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Listen { listen, key } => listen::run(listen, key).await,
+        Command::Pubsub { listen, key, config } => pubsub::run(listen, key, &config).await,
         Command::Ping { target, count } => probes::ping(target, count).await,
         Command::Identify { target } => probes::identify(target).await,
         Command::Echo { target, bytes } => exchanges::echo(target, bytes).await,
