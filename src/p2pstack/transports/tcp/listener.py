@@ -13,7 +13,7 @@ from p2pstack.abc.muxer import MuxedConnection
 from p2pstack.abc.transport import Arrival, Endpoints, Listener
 from p2pstack.abc.upgrader import Upgrader
 from p2pstack.transports.tcp.address import real_addresses, to_multiaddr
-from p2pstack.transports.tcp.stream import SocketStream
+from p2pstack.transports.tcp.stream import BUSY_POLL, SocketStream
 
 __all__ = ["TcpArrival", "TcpListener"]
 
@@ -38,10 +38,13 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 1.0
 class TcpArrival(Arrival):
     """An accepted socket that nothing has been read from."""
 
-    __slots__ = ("_address", "_socket", "_upgrader")
+    __slots__ = ("_address", "_busy_poll", "_socket", "_upgrader")
 
-    def __init__(self, sock: socket.socket, address: tuple[Any, ...], upgrader: Upgrader) -> None:
+    def __init__(
+        self, sock: socket.socket, address: tuple[Any, ...], upgrader: Upgrader, *, busy_poll: float = BUSY_POLL
+    ) -> None:
         self._socket = sock
+        self._busy_poll = busy_poll
         self._address = address
         self._upgrader = upgrader
 
@@ -54,7 +57,7 @@ class TcpArrival(Arrival):
         return str(self._address[0]).partition("%")[0].removeprefix("::ffff:")
 
     async def upgrade(self) -> MuxedConnection:
-        return await self._upgrader.upgrade_inbound(SocketStream(self._socket))
+        return await self._upgrader.upgrade_inbound(SocketStream(self._socket, busy_poll=self._busy_poll))
 
     def abort(self) -> None:
         self._socket.close()
@@ -63,8 +66,9 @@ class TcpArrival(Arrival):
 class TcpListener(Listener):
     """Owns a listening, non-blocking socket."""
 
-    def __init__(self, sock: socket.socket, upgrader: Upgrader) -> None:
+    def __init__(self, sock: socket.socket, upgrader: Upgrader, *, busy_poll: float = BUSY_POLL) -> None:
         self._socket = sock
+        self._busy_poll = busy_poll
         self._upgrader = upgrader
         self._sockname = sock.getsockname()
         self._family = sock.family
@@ -98,7 +102,7 @@ class TcpListener(Listener):
                     raise ClosedResourceError from error
             else:
                 sock.setblocking(False)
-                return TcpArrival(sock, address, self._upgrader)
+                return TcpArrival(sock, address, self._upgrader, busy_poll=self._busy_poll)
 
     async def aclose(self) -> None:
         if self._socket.fileno() != -1:

@@ -5,6 +5,7 @@ saves a task switch, a turn of the loop and two system calls for each arrival: a
 callbacks; there a task waits.
 """
 
+import os
 import socket
 import sys
 import weakref
@@ -14,6 +15,8 @@ from typing import Self
 
 from anyio import EndOfStream
 from anyio.lowlevel import current_token
+
+from p2pstack.transports.tcp.busy_poll import BusyPoll
 
 __all__ = ["Pump"]
 
@@ -28,23 +31,32 @@ class Pump:
     """Reads a non-blocking socket into `buffer` whenever something has arrived, and gives it to `take`, until that
     returns False. One read for each turn of the loop, so that a fast sender does not keep it to itself."""
 
-    __slots__ = ("_buffer", "_done", "_loop", "_registration", "_socket", "_take")
+    __slots__ = ("_buffer", "_done", "_looking", "_loop", "_poll", "_registration", "_socket", "_take")
 
     def __init__(
-        self, loop: AbstractEventLoop, sock: socket.socket, buffer: memoryview, take: Callable[[memoryview], bool]
+        self,
+        loop: AbstractEventLoop,
+        sock: socket.socket,
+        buffer: memoryview,
+        poll: BusyPoll,
+        take: Callable[[memoryview], bool],
     ) -> None:
         self._loop = loop
         self._socket = sock
         self._buffer = buffer
+        self._poll = poll
         self._take = take
+        self._looking = False  # `_look` is about to run
         self._done: Future[None] = loop.create_future()
         self._registration: weakref.ref[_Registration] | None = None
 
     @classmethod
-    def on_this_loop(cls, sock: socket.socket, buffer: memoryview, take: Callable[[memoryview], bool]) -> Self | None:
+    def on_this_loop(
+        cls, sock: socket.socket, buffer: memoryview, poll: BusyPoll, take: Callable[[memoryview], bool]
+    ) -> Self | None:
         """A pump, or None where the event loop that runs has no callbacks."""
         loop = current_token().native_token
-        return cls(loop, sock, buffer, take) if isinstance(loop, AbstractEventLoop) else None
+        return cls(loop, sock, buffer, poll, take) if isinstance(loop, AbstractEventLoop) else None
 
     async def run(self) -> None:
         """Until `take` returns False.
@@ -67,14 +79,15 @@ class Pump:
         """
         registration = _Registration()
         self._registration = weakref.ref(registration, self._forgotten)
-        self._loop.add_reader(self._socket, self._readable, registration)
+        # By its number: a loop that looks for a socket it does not know describes it first, in 10 µs.
+        self._loop.add_reader(self._socket.fileno(), self._readable, registration)
 
     def _forgotten(self, registration: object) -> None:
         self._loop.call_soon(self._register_again)
 
     def _register_again(self) -> None:
         if not self._done.done() and self._socket.fileno() != -1:
-            self._loop.remove_reader(self._socket)
+            self._loop.remove_reader(self._socket.fileno())
             self._register()
 
     def stop(self, error: BaseException | None = None) -> None:
@@ -86,16 +99,30 @@ class Pump:
             else:
                 self._done.set_exception(error)
         if self._socket.fileno() != -1:
-            self._loop.remove_reader(self._socket)
+            self._loop.remove_reader(self._socket.fileno())
 
     def _readable(self, registration: object = None) -> None:
         try:
             received = self._socket.recv_into(self._buffer)
             if not received:
                 self.stop(EndOfStream())
-            elif not self._take(self._buffer[:received]):
-                self.stop()
+            else:
+                if self._poll.received(received) and not self._looking:
+                    self._looking = True
+                    self._loop.call_soon(self._look)
+                if not self._take(self._buffer[:received]):
+                    self.stop()
         except (BlockingIOError, InterruptedError):
             pass
         except BaseException as error:  # noqa: BLE001 - none is lost: all come out of `run`
             self.stop(error)
+
+    def _look(self) -> None:
+        """Look whether something has arrived, without sleeping."""
+        self._looking = False
+        if not self._done.done():
+            self._readable()
+            if not self._looking and not self._done.done() and self._poll.goes_on():
+                os.sched_yield()  # the peer may wait for this very core
+                self._looking = True
+                self._loop.call_soon(self._look)

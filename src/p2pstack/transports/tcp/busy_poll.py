@@ -1,0 +1,81 @@
+"""Whether to sleep until something arrives, or to stay awake for it.
+
+To be put to sleep by the kernel and woken again takes longer than to read, decrypt and answer a small message: within
+one machine, or one rack, that is two thirds of a round trip. Who expects an answer so soon does better to look again
+and again until it is there; the schedulers of Go and of tokio do so before they let a thread sleep.
+
+It must cost nobody anything who gains nothing by it. So it takes place only where the last arrival came soon, only
+where little is moved at a time, not for long, and the less often the more often it was in vain:
+
+==============================  =================================================================================
+what happens                    effect
+==============================  =================================================================================
+something small arrives soon    awake for `patience` seconds; while attempts are to be skipped, that many go by
+something small is sent         awake as long from there on, if awake
+something large moves           asleep: many small reads cost more than they save
+nothing comes in time           asleep; the next 1, 2, 4, ... 64 attempts are skipped
+something comes in time         no attempt is skipped
+==============================  =================================================================================
+"""
+
+from collections.abc import Callable
+from time import perf_counter
+
+__all__ = ["BusyPoll"]
+
+#: Bytes up to which a message is small: one of a dialogue, not of a transfer.
+_SMALL = 4_096
+#: An arrival came soon where it took less than so many times `patience`: it may have had to wake us.
+_SOON = 2.0
+_MOST_SKIPPED = 64
+
+
+class BusyPoll:
+    """How one connection waits.
+
+    :param patience: seconds to stay awake at a time; 0: never
+    :param clock: gives seconds; not those of the event loop, which may count in whole milliseconds
+    """
+
+    __slots__ = ("_clock", "_moved_at", "_patience", "_skip", "_skips", "_until", "awake")
+
+    def __init__(self, patience: float, clock: Callable[[], float] = perf_counter) -> None:
+        self._patience = patience
+        self._clock = clock
+        #: look again before you sleep
+        self.awake = False
+        self._until = 0.0
+        self._moved_at = float("-inf")
+        self._skips = 0  # how many attempts are skipped for the last one
+        self._skip = 0  # how many of them are left
+
+    def received(self, size: int) -> bool:
+        """Bytes arrived. Whether to stay awake for what follows."""
+        now = self._clock()
+        soon = now - self._moved_at < _SOON * self._patience
+        if self.awake:
+            self._skips = 0
+            self.awake = False
+        if soon and size <= _SMALL:
+            if self._skip:
+                self._skip -= 1
+            else:
+                self.awake = True
+                self._until = now + self._patience
+        self._moved_at = now
+        return self.awake
+
+    def sent(self, size: int) -> None:
+        """Bytes were sent."""
+        if size > _SMALL:
+            self.awake = False
+        else:
+            self._moved_at = now = self._clock()
+            self._until = now + self._patience
+
+    def goes_on(self) -> bool:
+        """Nothing is there yet. Whether to look again."""
+        if self.awake and self._clock() >= self._until:
+            self.awake = False
+            self._skip = self._skips = min(2 * self._skips or 1, _MOST_SKIPPED)
+        return self.awake
