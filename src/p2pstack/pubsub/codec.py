@@ -72,13 +72,10 @@ def decode(payload: bytes, *, max_elements: int = MAX_ELEMENTS) -> RPC:
         ) from None
 
 
-class _Parser:
+class _Parser(FieldReader):
     """Parses one RPC. Running out of bytes shows as IndexError, or as a field that is longer than what holds it."""
 
-    __slots__ = ("_reader",)
-
-    def __init__(self, max_elements: int) -> None:
-        self._reader = FieldReader(max_elements)
+    __slots__ = ()
 
     def rpc(self, data: bytes) -> RPC:
         messages: list[RawMessage] = []
@@ -92,7 +89,7 @@ class _Parser:
             stop = pos + size
             if stop > end:
                 raise RemoteProtocolError(f"pubsub RPC: expected a message of {size} bytes, got {end - pos}")
-            self._reader.count()
+            self.count()
             messages.append(self._message(data[pos:stop]))
             pos = stop
         return RPC(messages=messages) if pos == end else self._mixed(data[pos:], messages)
@@ -102,7 +99,7 @@ class _Parser:
         subscriptions: list[Subscribe] = []
         controls: list[bytes] = []
         partials: list[bytes] = []
-        for key, value, _, _ in self._reader.fields(data, (0x0A, 0x12)):
+        for key, value, _, _ in self.fields(data, (0x0A, 0x12)):
             if key == 0x0A:
                 subscriptions.append(self._subscribe(value))
             elif key == 0x12:
@@ -118,7 +115,7 @@ class _Parser:
         idontwant: list[IDontWant] = []
         extensions: list[bytes] = []
         # What comes in parts is, to protobuf, the parts behind each other.
-        for key, value, _, _ in self._reader.fields(b"".join(controls), (0x0A, 0x12, 0x1A, 0x22, 0x2A)):
+        for key, value, _, _ in self.fields(b"".join(controls), (0x0A, 0x12, 0x1A, 0x22, 0x2A)):
             if key == 0x0A:
                 ihave.append(self._ihave(value))
             elif key == 0x12:
@@ -171,7 +168,7 @@ class _Parser:
         values: list[bytes | None] = [None] * 7
         unknown: list[bytes] = []
         start = 0
-        for key, value, _, stop in self._reader.fields(data):
+        for key, value, _, stop in self.fields(data):
             if key & 7 == 2 and key >> 3 < 7:
                 values[key >> 3] = value
             else:
@@ -182,7 +179,7 @@ class _Parser:
 
     def _subscribe(self, data: bytes) -> Subscribe:
         topic, flags = "", [0] * 5
-        for key, value, number, _ in self._reader.fields(data):
+        for key, value, number, _ in self.fields(data):
             if key == 0x12:
                 topic = _text(value)
             elif key in (0x08, 0x18, 0x20):
@@ -191,7 +188,7 @@ class _Parser:
 
     def _ihave(self, data: bytes) -> IHave:
         topic, ids = "", list[bytes]()
-        for key, value, _, _ in self._reader.fields(data, (0x12,)):
+        for key, value, _, _ in self.fields(data, (0x12,)):
             if key == 0x12:
                 ids.append(value)
             elif key == 0x0A:
@@ -199,18 +196,18 @@ class _Parser:
         return IHave(topic, ids)
 
     def _ids(self, data: bytes) -> list[bytes]:
-        return [value for key, value, _, _ in self._reader.fields(data, (0x0A,)) if key == 0x0A]
+        return [value for key, value, _, _ in self.fields(data, (0x0A,)) if key == 0x0A]
 
     def _graft(self, data: bytes) -> Graft:
         topic = ""
-        for key, value, _, _ in self._reader.fields(data):
+        for key, value, _, _ in self.fields(data):
             if key == 0x0A:
                 topic = _text(value)
         return Graft(topic)
 
     def _prune(self, data: bytes) -> Prune:
         topic, backoff, peers = "", None, list[tuple[PeerId, bytes | None]]()
-        for key, value, number, _ in self._reader.fields(data, (0x12,)):
+        for key, value, number, _ in self.fields(data, (0x12,)):
             if key == 0x0A:
                 topic = _text(value)
             elif key == 0x12:
@@ -222,7 +219,7 @@ class _Parser:
     def _peer(self, data: bytes) -> list[tuple[PeerId, bytes | None]]:
         """A peer, with its record; nothing where it has no peer id."""
         peer, record = b"", None
-        for key, value, _, _ in self._reader.fields(data):
+        for key, value, _, _ in self.fields(data):
             if key == 0x0A:
                 peer = value
             elif key == 0x12:
@@ -234,14 +231,14 @@ class _Parser:
 
     def _extensions(self, data: bytes) -> Extensions:
         flags = {_PARTIAL_MESSAGES: 0, _TEST_EXTENSION: 0}
-        for key, _, number, _ in self._reader.fields(data):
+        for key, _, number, _ in self.fields(data):
             if key in flags:
                 flags[key] = number
         return Extensions(bool(flags[_PARTIAL_MESSAGES]), bool(flags[_TEST_EXTENSION]))
 
     def _partial(self, data: bytes) -> Partial:
         values: list[bytes | None] = [None] * 5
-        for key, value, _, _ in self._reader.fields(data):
+        for key, value, _, _ in self.fields(data):
             if key in (0x0A, 0x12, 0x1A, 0x22):
                 values[key >> 3] = value
         return Partial(_text(values[1] or b""), values[2] or b"", values[3], values[4])

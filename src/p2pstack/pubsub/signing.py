@@ -27,7 +27,7 @@ from p2pstack.pubsub.fields import encode_field
 from p2pstack.pubsub.pieces import HEAD_SIZE, MAX_RPC_SIZE
 from p2pstack.pubsub.rpc import RawMessage
 
-__all__ = ["SIGN_PREFIX", "Author", "KeyRing", "SigningPolicy"]
+__all__ = ["BAD_SIGNATURE", "SIGN_PREFIX", "Author", "KeyRing", "SigningPolicy"]
 
 #: what a signature is about begins with this
 SIGN_PREFIX = b"libp2p-pubsub:"
@@ -44,7 +44,7 @@ _NOT_BARE = "it has a signature, key, author or sequence number, which this netw
 _NO_KEY = "its author's id is a hash, and it has no key"
 _BAD_KEY = "its key is no key"
 _FOREIGN_KEY = "its key is not its author's"
-_BAD_SIGNATURE = "its signature does not hold"
+BAD_SIGNATURE = "its signature does not hold"
 
 
 class SigningPolicy(Enum):
@@ -171,4 +171,4 @@ class KeyRing:
         key = self.key_of(raw, source)
         if isinstance(key, str):
             return key
-        return None if key.verify(raw.signed, raw.signature) else _BAD_SIGNATURE
+        return None if key.verify(raw.signed, raw.signature) else BAD_SIGNATURE
