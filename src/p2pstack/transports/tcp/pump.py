@@ -11,6 +11,7 @@ import sys
 import weakref
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable
+from functools import partial
 from typing import Self
 
 from anyio import EndOfStream
@@ -19,12 +20,6 @@ from anyio.lowlevel import current_token
 from p2pstack.transports.tcp.busy_poll import BusyPoll
 
 __all__ = ["Pump"]
-
-
-class _Registration:
-    """Lives as long as a loop knows the callback that it was registered with."""
-
-    __slots__ = ("__weakref__",)
 
 
 class Pump:
@@ -48,7 +43,7 @@ class Pump:
         self._take = take
         self._looking = False  # `_look` is about to run
         self._done: Future[None] = loop.create_future()
-        self._registration: weakref.ref[_Registration] | None = None
+        self._registration: weakref.ref[partial[None]] | None = None
 
     @classmethod
     def on_this_loop(
@@ -77,10 +72,10 @@ class Pump:
         """Have the loop call back. uvloop forgets who is registered when the connection is reset, having called once,
         and what is read then may be the data before the reset: so this notices that it was forgotten, and asks again.
         """
-        registration = _Registration()
-        self._registration = weakref.ref(registration, self._forgotten)
+        callback = partial(self._readable)  # lives as long as the loop knows it
+        self._registration = weakref.ref(callback, self._forgotten)
         # By its number: a loop that looks for a socket it does not know describes it first, in 10 µs.
-        self._loop.add_reader(self._socket.fileno(), self._readable, registration)
+        self._loop.add_reader(self._socket.fileno(), callback)
 
     def _forgotten(self, registration: object) -> None:
         self._loop.call_soon(self._register_again)
@@ -101,7 +96,7 @@ class Pump:
         if self._socket.fileno() != -1:
             self._loop.remove_reader(self._socket.fileno())
 
-    def _readable(self, registration: object = None) -> None:
+    def _readable(self) -> None:
         try:
             received = self._socket.recv_into(self._buffer)
             if not received:
