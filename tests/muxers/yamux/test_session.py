@@ -272,6 +272,7 @@ def test_a_stream_beyond_the_budget_is_reset_and_says_why(make_link: Any) -> Non
     link.dialer.write_all(ours, bytes(6_001))
     link.settle()
     assert isinstance(theirs.error, LimitExceeded)
+    assert theirs.error.__traceback__ is None  # it would hold on to the very bytes there is no room for
     assert theirs.reset_here
     assert ours.reset_by_peer
     assert (budget.used, budget.refused) == (4_000, 1)

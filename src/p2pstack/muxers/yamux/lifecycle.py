@@ -64,7 +64,8 @@ class Lifecycle:
         if not stream.ended:
             stream.reset_here = True
             stream.reset_code = code
-            stream.error = error
+            if error is not None:
+                stream.error = error.with_traceback(None)  # whose frames hold what the peer has just sent
             self.control(WINDOW_UPDATE, RST, stream.id, code)
             self._reset(stream)
 
