@@ -41,6 +41,11 @@ class Router(ABC):
     def remove_peer(self, peer: PeerId, now: float) -> Sequence[Action]:
         """A peer is gone, or no stream to it can be had."""
 
+    @abstractmethod
+    def restart_peer(self, peer: PeerId) -> None:
+        """A peer opened another stream to us: what comes next is its first RPC. To be told before anything that
+        comes on it, where it is not the first one after `add_peer`."""
+
     # --- what we do
 
     @abstractmethod
@@ -59,7 +64,12 @@ class Router(ABC):
 
     @abstractmethod
     def receive(self, peer: PeerId, rpc: RPC, now: float) -> Sequence[Action]:
-        """Take what a peer says. Raises nothing: what is wrong is counted against the peer, and told by an event."""
+        """Take what a peer says. Raises nothing: what is wrong is counted against the peer, and told by an event.
+        Nothing is taken of a peer that was not added."""
+
+    @abstractmethod
+    def misbehaved(self, peer: PeerId, reason: str, now: float) -> Sequence[Action]:
+        """A peer broke the rules where the router does not see it, such as by an RPC that is none: it pays."""
 
     @abstractmethod
     def accept(self, message: Message, now: float) -> Sequence[Action]:
@@ -70,8 +80,9 @@ class Router(ABC):
         """A message is invalid: all who sent it pay for it."""
 
     @abstractmethod
-    def ignore(self, message: Message, reason: str, now: float) -> Sequence[Action]:
-        """A message is of no use, or could not be checked: nobody pays for it."""
+    def ignore(self, message: Message, reason: str, now: float, *, checked: bool = True) -> Sequence[Action]:
+        """A message is of no use, or could not be checked: nobody pays for it. Where its signature was not even
+        `checked` it may come again, for it may have been a forged copy of a good one."""
 
     # --- time
 

@@ -1,0 +1,93 @@
+"""What becomes of a GRAFT or a PRUNE that comes.
+
+A GRAFT that is refused is answered by PRUNE, or the peer would believe that we forward to it. The first row that fits
+holds:
+
+==================================  ===========  ==========  =======================  ==============================
+GRAFT                               answer       backoff     names of peers in PRUNE  the sender pays
+==================================  ===========  ==========  =======================  ==============================
+for a topic we are not in           none [1]                                          for more than 100 a heartbeat
+from a peer that is in the mesh     none [2]
+for a topic it is not subscribed    PRUNE        begins      no
+from a direct peer                  PRUNE        begins      no
+before the backoff is over          PRUNE        anew        no                       P7; twice within
+                                                                                      `graft_flood_threshold`
+from a peer with a score below 0    PRUNE        begins      no
+where the mesh is full [3]          PRUNE        begins      yes
+else                                taken in
+==================================  ===========  ==========  =======================  ==============================
+
+[1] no state either, so that topics that are made up cost nothing
+[2] both sides grafted at the same time
+[3] `d_high` peers; those that we dialled come in nevertheless, for strangers cannot make us do that
+
+A PRUNE takes the peer out of the mesh and begins the backoff that it asks for, with bounds; one for a topic that we are
+not in is passed over.
+
+Source: libp2p specs, pubsub/gossipsub 1.0, "Control Messages"; 1.1, "Prune Backoff and Peer Exchange", "Flood
+Publishing" and "Spam Protection Measures".
+"""
+
+from p2pstack.pubsub.gossipsub.backoff import Backoff
+from p2pstack.pubsub.gossipsub.config import GossipSubConfig
+from p2pstack.pubsub.gossipsub.exchange import Exchange
+from p2pstack.pubsub.gossipsub.mesh import Mesh
+from p2pstack.pubsub.gossipsub.peers import Peer
+from p2pstack.pubsub.gossipsub.quotas import Quotas
+from p2pstack.pubsub.gossipsub.scorer import Scorer
+from p2pstack.pubsub.rpc import Prune
+
+__all__ = ["Grafting"]
+
+
+class Grafting:
+    """Judges what peers want of our meshes."""
+
+    __slots__ = ("_backoff", "_config", "_exchange", "_mesh", "_quotas", "_score")
+
+    def __init__(
+        self,
+        config: GossipSubConfig,
+        mesh: Mesh,
+        backoff: Backoff,
+        exchange: Exchange,
+        quotas: Quotas,
+        score: Scorer,
+    ) -> None:
+        self._config = config
+        self._mesh = mesh
+        self._backoff = backoff
+        self._exchange = exchange
+        self._quotas = quotas
+        self._score = score
+
+    def grafted(self, peer: Peer, topic: str, now: float) -> None:
+        """A peer has us in its mesh, and wants to be in ours."""
+        mesh = self._mesh
+        members = mesh.topics.get(topic)
+        if members is None:
+            self._quotas.take(self._quotas.unknown_grafts, peer)
+        elif peer in members:
+            pass
+        elif topic not in peer.topics or not peer.meshes:
+            mesh.refuse(peer, topic, now, name_peers=False)
+        elif (end := self._backoff.end(topic, peer.id, now)) is not None:
+            begun = end - self._config.prune_backoff
+            soon = now < begun + self._config.graft_flood_threshold
+            self._score.add_penalty(peer.id, 2 if soon else 1)
+            mesh.refuse(peer, topic, now, name_peers=False)
+        elif self._score.score(peer.id) < 0:
+            mesh.refuse(peer, topic, now, name_peers=False)
+        elif len(members) >= self._config.d_high and not peer.outbound:
+            mesh.refuse(peer, topic, now)
+        else:
+            mesh.add(peer, topic, now)
+
+    def pruned(self, peer: Peer, prune: Prune, now: float) -> None:
+        """A peer has us no longer in its mesh."""
+        topic = prune.topic
+        if topic not in self._mesh.topics:
+            return
+        self._mesh.forget(peer, topic, "the peer pruned us")
+        self._backoff.add(topic, peer.id, prune.backoff or self._config.prune_backoff, now)
+        self._exchange.received(peer, prune)

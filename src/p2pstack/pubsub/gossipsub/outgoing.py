@@ -1,0 +1,85 @@
+"""What one call of the router leads to: actions, and what is to be said to each peer.
+
+Whatever the parts of gossipsub have to say to a peer during one call, from an answer to an IHAVE to the grafts of a
+heartbeat over a hundred topics, ends up in one RPC: it costs one header and one write, and the peer sees it as a whole.
+"""
+
+from collections.abc import Sequence
+
+from p2pstack.pubsub.actions import Action, Send
+from p2pstack.pubsub.gossipsub.peers import Peer
+from p2pstack.pubsub.rpc import RPC, Extensions, Graft, IDontWant, IHave, IWant, Partial, Prune, Subscribe
+
+__all__ = ["Draft", "Outgoing"]
+
+
+class Draft:
+    """An RPC in the making."""
+
+    __slots__ = ("extensions", "graft", "idontwant", "ihave", "iwant", "partial", "prune", "subscriptions")
+
+    def __init__(self) -> None:
+        self.extensions: Extensions | None = None
+        self.subscriptions: list[Subscribe] = []
+        self.graft: list[Graft] = []
+        self.prune: list[Prune] = []
+        self.ihave: list[IHave] = []
+        self.iwant: list[IWant] = []
+        self.idontwant: list[IDontWant] = []
+        self.partial: list[Partial] = []
+
+    def rpcs(self) -> Sequence[RPC]:
+        """One RPC; more where there is more than one thing to say of partial messages, which an RPC has one of."""
+        first = RPC(
+            subscriptions=self.subscriptions,
+            ihave=self.ihave,
+            iwant=self.iwant,
+            graft=self.graft,
+            prune=self.prune,
+            idontwant=self.idontwant,
+            extensions=self.extensions,
+            partial=self.partial[0] if self.partial else None,
+        )
+        return (first, *(RPC(partial=partial) for partial in self.partial[1:]))
+
+
+class Outgoing:
+    """Collects what a call leads to."""
+
+    __slots__ = ("_actions", "_addressed")
+
+    def __init__(self) -> None:
+        self._actions: list[Action] = []
+        self._addressed: list[Peer] = []
+
+    def do(self, action: Action) -> None:
+        """Have something done, or told."""
+        self._actions.append(action)
+
+    def to(self, peer: Peer) -> Draft:
+        """What is to be said to a peer, to be added to."""
+        draft = peer.draft
+        if draft is None:
+            draft = peer.draft = Draft()
+            self._addressed.append(peer)
+        return draft
+
+    def forget(self, peer: Peer) -> None:
+        """Say nothing to a peer that is gone."""
+        if peer.draft is not None:
+            peer.draft = None
+            self._addressed.remove(peer)
+
+    def take(self) -> list[Action]:
+        """All of it, what is to be said first."""
+        actions = self._actions
+        self._actions = []
+        if self._addressed:
+            sends: list[Action] = []
+            for peer in self._addressed:
+                draft, peer.draft = peer.draft, None
+                if draft is not None:
+                    sends += [Send(peer.id, rpc) for rpc in draft.rpcs()]
+            self._addressed.clear()
+            actions = sends + actions
+        return actions

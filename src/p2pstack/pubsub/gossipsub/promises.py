@@ -1,0 +1,71 @@
+"""What peers announced, were asked for, and owe.
+
+Who announces a message makes others ask for it, and wait. Who then does not send it holds up the message, and wins that
+those others did not ask elsewhere. So of all that a peer is asked for at a time, one message, by chance, is remembered
+as its promise; who does not keep it in time pays. One is enough: whoever lies often is found out, and memory stays
+small.
+
+==========================  ==================================
+what happens                the promise is
+==========================  ==================================
+a copy comes, from anybody  kept: to send another has no use
+the time is over            broken, once
+the peer is gone            void
+==========================  ==================================
+
+Source: libp2p specs, pubsub/gossipsub 1.1, "Adaptive Gossip Dissemination" and "Peer Scoring", P7.
+"""
+
+from collections import Counter, deque
+from collections.abc import Mapping
+
+from p2pstack.pubsub.gossipsub.peers import Peer
+
+__all__ = ["Promises"]
+
+
+class Promises:
+    """Who owes what.
+
+    :param patience: seconds until a promise is broken
+    """
+
+    __slots__ = ("_open", "_order", "_patience")
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        #: for each message, until when who has to send it
+        self._open: dict[bytes, dict[Peer, float]] = {}
+        #: all that were made, the first to be due first; those that were kept are still among them
+        self._order: deque[tuple[float, bytes, Peer]] = deque()
+
+    def __len__(self) -> int:
+        """How many are remembered."""
+        return len(self._order)
+
+    def add(self, peer: Peer, id_: bytes, now: float) -> None:
+        """A peer is asked for what it announced."""
+        owing = self._open.setdefault(id_, {})
+        if peer not in owing:
+            owing[peer] = due = now + self._patience
+            self._order.append((due, id_, peer))
+
+    def keep(self, id_: bytes) -> None:
+        """A message came."""
+        if self._open:
+            self._open.pop(id_, None)
+
+    def broken(self, now: float) -> Mapping[Peer, int]:
+        """Who broke how many promises since the last call."""
+        broken = Counter[Peer]()
+        order = self._order
+        while order and order[0][0] <= now:
+            due, id_, peer = order.popleft()
+            owing = self._open.get(id_)
+            if owing is not None and owing.get(peer) == due:
+                del owing[peer]
+                if not owing:
+                    del self._open[id_]
+                if peer.connected:
+                    broken[peer] += 1
+        return broken
