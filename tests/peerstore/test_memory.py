@@ -1,6 +1,7 @@
 """A peerstore remembers what it is told, for as long as it was told to, and never without bound."""
 
 import math
+import sys
 from typing import Any
 
 import pytest
@@ -190,6 +191,17 @@ def test_versions_are_remembered(store: MemoryPeerstore) -> None:
     assert store.agent_version(ALICE.peer_id) is None
     store.set_agent_version(ALICE.peer_id, "test/1")
     assert store.agent_version(ALICE.peer_id) == "test/1"
+
+
+def test_versions_that_are_equal_are_one_and_few_are_kept_for_that(store: MemoryPeerstore) -> None:
+    version = "/".join(("test", "a version that only strangers have"))
+    for key in (ALICE, BOB):
+        store.set_agent_version(key.peer_id, "/".join(version.split("/")))
+    assert store.agent_version(ALICE.peer_id) is store.agent_version(BOB.peer_id)
+    for n in range(1_000):
+        store.set_agent_version(CAROL.peer_id, f"test/{n}")
+    assert len(store._agents) <= 64
+    assert sys.intern(version) is version, "Python 3.12 never frees a string that was interned"
 
 
 def test_an_unknown_peer_has_nothing(store: MemoryPeerstore) -> None:

@@ -8,8 +8,8 @@ Source: libp2p specs, RFC 0003; go-libp2p's and the advisories' experience with 
 """
 
 import math
-import sys
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from anyio import NoEventLoopError, current_time
 from multiaddr import Multiaddr
@@ -24,10 +24,14 @@ from p2pstack.identity.record import PeerRecord
 
 __all__ = ["MemoryPeerstore"]
 
+T = TypeVar("T")
+
 _NONE: frozenset[str] = frozenset()
 #: Bytes of protocols, of addresses and of a record each that are kept of a peer when it is gone: strangers come and go,
 #: ten thousand of them with all that identify lets them tell would take gigabytes.
 _LEGACY = 4_096
+#: sets of protocols, and versions, that are looked among for an equal one
+_SHARED = 64
 #: bytes that an object takes beside what is in it
 _OVERHEAD = 64
 
@@ -57,6 +61,13 @@ class _Entry:
                 del self.addrs[addr]
 
 
+def _shared(known: dict[T, T], value: T) -> T:
+    """The one object for all who tell the same: most peers of a network do."""
+    if value not in known and len(known) >= _SHARED:
+        known.clear()
+    return known.setdefault(value, value)
+
+
 class MemoryPeerstore(Peerstore):
     """Keeps what is known of peers in memory.
 
@@ -66,7 +77,7 @@ class MemoryPeerstore(Peerstore):
     :param clock: gives the seconds now. Before an event loop runs the default has no time: what is added then stays
     """
 
-    __slots__ = ("_addr_ttl", "_clock", "_entries", "_max_addrs", "_max_peers", "_protocol_sets")
+    __slots__ = ("_addr_ttl", "_agents", "_clock", "_entries", "_max_addrs", "_max_peers", "_protocol_sets")
 
     def __init__(
         self,
@@ -84,6 +95,7 @@ class MemoryPeerstore(Peerstore):
         self._clock = clock
         self._entries: dict[PeerId, _Entry] = {}  # the one written to last is last
         self._protocol_sets: dict[frozenset[str], frozenset[str]] = {}
+        self._agents: dict[str, str] = {}
 
     # --- addresses
 
@@ -166,21 +178,14 @@ class MemoryPeerstore(Peerstore):
         return entry.protocols if entry else _NONE
 
     def set_protocols(self, peer: PeerId, protocols: Iterable[str]) -> None:
-        # Most peers of a network speak the same: a thousand connections share one set.
-        wanted = frozenset(protocols)
-        shared = self._protocol_sets.get(wanted)
-        if shared is None:
-            if len(self._protocol_sets) >= 64:
-                self._protocol_sets.clear()
-            shared = self._protocol_sets[wanted] = wanted
-        self._touch(peer).protocols = shared
+        self._touch(peer).protocols = _shared(self._protocol_sets, frozenset(protocols))
 
     def agent_version(self, peer: PeerId) -> str | None:
         entry = self._entries.get(peer)
         return entry.agent if entry else None
 
     def set_agent_version(self, peer: PeerId, agent: str) -> None:
-        self._touch(peer).agent = sys.intern(agent)
+        self._touch(peer).agent = _shared(self._agents, agent)
 
     # --- entries
 
