@@ -152,7 +152,6 @@ def test_each_part_of_the_whole_can_be_set_alone(part: dict[str, Any]) -> None:
         ({"behaviour_penalty_threshold": -1}, "behaviour_penalty_threshold"),
         ({"retain_score": -1}, "retain_score"),
         ({"max_retained": -1}, "max_retained"),
-        ({"delivery_ttl": 0}, "delivery_ttl"),
         ({"max_deliveries": 1}, "max_deliveries"),
         *(
             ({name: value}, name)
@@ -166,7 +165,6 @@ def test_each_part_of_the_whole_can_be_set_alone(part: dict[str, Any]) -> None:
                 "decay_interval",
                 "decay_to_zero",
                 "retain_score",
-                "delivery_ttl",
             )
             for value in NOT_NUMBERS
         ),

@@ -59,7 +59,6 @@ configs = st.builds(
     decay_to_zero=decays,
     retain_score=st.floats(0, 100),
     max_retained=st.integers(0, 3),
-    delivery_ttl=st.floats(1, 20),
     max_deliveries=st.integers(2, 10),
 )
 verbs = [
@@ -67,14 +66,10 @@ verbs = [
     "remove",
     "graft",
     "prune",
-    "validating",
     "deliver",
     "reject",
-    "ignore",
     "duplicate",
     "duplicate",
-    "bad copy",
-    "untracked",
     "penalty",
     "refresh",
     "refresh",
@@ -106,19 +101,11 @@ def test_whatever_happens_scores_are_numbers_and_bounds_hold(
                 keeper.graft(peer, topic, now)
             case "prune":
                 keeper.prune(peer, topic)
-            case "validating":
-                keeper.validating(message)
             case "deliver":
                 keeper.deliver(message, now)
-            case "reject":
-                keeper.reject(message, "reason", now)
-            case "ignore":
-                keeper.ignore(message)
             case "duplicate":
                 keeper.duplicate(peer, topic, message.id, now)
-            case "bad copy":
-                keeper.reject_untracked(peer, topic, message.id)
-            case "untracked":
+            case "reject":
                 keeper.reject_untracked(peer, topic)
             case "penalty":
                 keeper.add_penalty(peer, 10**number)
@@ -132,7 +119,7 @@ def test_whatever_happens_scores_are_numbers_and_bounds_hold(
 
 def check(keeper: PeerScore, config: ScoreConfig, topics: Any, *, refreshed: bool) -> None:
     highest = max(config.topic_score_cap or math.inf, 0.0)
-    assert len(keeper._deliveries) <= 3 * config.max_deliveries
+    assert len(keeper._deliveries) <= config.max_deliveries
     assert len(keeper._peers.remembered) <= config.max_retained
     assert not keeper._peers.remembered.keys() & keeper._peers.connected.keys()
     groups: dict[str, int] = {}
@@ -180,7 +167,7 @@ def test_the_order_of_deeds_in_an_interval_does_not_matter(order: list[int]) -> 
         if number < 4:
             keeper.deliver(Message(None, "one", b"", None, b"%d" % number, peer, b""), 0.5)
         elif number < 8:
-            keeper.reject(Message(None, "one", b"", None, b"%d" % number, peer, b""), "reason", 0.5)
+            keeper.reject_untracked(peer, "one")
         else:
             keeper.add_penalty(peer, 1)
     keeper.refresh(1.0)

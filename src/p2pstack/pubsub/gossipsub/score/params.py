@@ -201,10 +201,9 @@ class ScoreConfig:
     max_retained: int = 10_000
     """Peers that have gone and are remembered at most; the first to go is forgotten first."""
 
-    delivery_ttl: float = 120.0
-    """Seconds, at least, for which is remembered that a message is invalid, or in validation."""
     max_deliveries: int = 100_000
-    """Messages remembered so at most; the oldest are forgotten first."""
+    """Valid messages remembered at most to credit further copies (P3), the oldest being forgotten first. Without this
+    limit they are remembered for the largest `mesh_message_deliveries_window`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "exempt_networks", parse_networks(self.ip_colocation_factor_exempt))
@@ -214,8 +213,7 @@ class ScoreConfig:
             _expect(-_MOST <= getattr(self, name) <= 0, name, getattr(self, name), "0 or less")
         for name in ("behaviour_penalty_decay", "decay_to_zero"):
             _expect(0 < getattr(self, name) < 1, name, getattr(self, name), "more than 0 and less than 1")
-        for name in ("decay_interval", "delivery_ttl"):
-            _expect(1 <= getattr(self, name) <= _MOST, name, getattr(self, name), "seconds, at least 1")
+        _expect(1 <= self.decay_interval <= _MOST, "decay_interval", self.decay_interval, "seconds, at least 1")
         threshold = self.ip_colocation_factor_threshold
         _expect(1 <= threshold <= _MOST, "ip_colocation_factor_threshold", threshold, "at least 1")
         _expect(2 <= self.max_deliveries <= _MOST, "max_deliveries", self.max_deliveries, "at least 2")

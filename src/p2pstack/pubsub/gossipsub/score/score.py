@@ -26,7 +26,7 @@ from p2pstack.identity.peer_id import PeerId
 from p2pstack.pubsub.gossipsub.score.breakdown import ScoreBreakdown
 from p2pstack.pubsub.gossipsub.score.colocation import Colocation
 from p2pstack.pubsub.gossipsub.score.counters import PeerCounters
-from p2pstack.pubsub.gossipsub.score.deliveries import Deliveries, ValidMessage
+from p2pstack.pubsub.gossipsub.score.deliveries import Deliveries
 from p2pstack.pubsub.gossipsub.score.evaluation import Evaluation
 from p2pstack.pubsub.gossipsub.score.params import ScoreConfig, ScoreThresholds, TopicScoreConfig
 from p2pstack.pubsub.gossipsub.score.peers import ScoredPeers
@@ -60,10 +60,9 @@ class PeerScore:
         self._topics = dict(topics)
         self._evaluation = Evaluation(config, colocation)
         self._peers = ScoredPeers(config, colocation, self._evaluation)
-        self._deliveries = Deliveries(config.delivery_ttl, config.max_deliveries)
-        for topic in (config.default_topic, *self._topics.values()):
-            if topic is not None:
-                self._deliveries.widen(topic.mesh_message_deliveries_window)
+        scored = [topic for topic in (config.default_topic, *self._topics.values()) if topic is not None]
+        window = max((topic.mesh_message_deliveries_window for topic in scored), default=0.0)
+        self._deliveries = Deliveries(window, config.max_deliveries)
         #: decays there were, and when the last of them was due
         self._decays = 0.0
         self._refreshed = 0.0
@@ -115,14 +114,9 @@ class PeerScore:
 
     # --- messages
 
-    def validating(self, message: Message) -> None:
-        """The first copy of a message goes to validation: who sends further ones shares its outcome."""
-        sender = self._peers.connected.get(message.received_from)
-        self._deliveries.validating[message.id] = set() if sender is None else {sender}
-
     def deliver(self, message: Message, now: float) -> None:
-        """A message is valid: good for its first sender, and in the mesh for all who sent it meanwhile."""
-        senders = self._deliveries.validating.pop(message.id)
+        """A message is valid: good for who brought it first. Of others that sent a copy meanwhile, `duplicate` is to
+        tell after this."""
         topic = message.topic
         config = self._config_of(topic)
         if config is None:
@@ -131,62 +125,34 @@ class PeerScore:
         if first is not None and config.counts_first_deliveries:
             first.topic(topic, config).add_first_delivery()
         if config.counts_mesh_deliveries:
-            valid = ValidMessage(senders or set(), now)
+            valid = self._deliveries.add(message.id, now)
             if first is not None:
                 valid.senders.add(first)
-            for sender in valid.senders:
-                if (in_topic := sender.topics.get(topic)) is not None:
+                if (in_topic := first.topics.get(topic)) is not None:
                     in_topic.add_mesh_delivery()
-            self._deliveries.valid[message.id] = valid
-
-    def reject(self, message: Message, reason: str, now: float) -> None:
-        """A message is invalid: all who sent it pay for it, and whoever sends it again. `reason` does not matter."""
-        senders = self._deliveries.validating.pop(message.id) or set()
-        if not senders and (sender := self._peers.find(message.received_from)) is not None:
-            senders.add(sender)
-        for sender in senders:
-            # It may have gone meanwhile, and even come back.
-            guilty = self._peers.find(sender.peer) or sender
-            self._charge(guilty, message.topic)
-            if not guilty.connected:
-                self._peers.remember(guilty, now)
-        self._deliveries.invalid[message.id] = None
-
-    def ignore(self, message: Message) -> None:
-        """A message is of no use, or could not be checked: nobody pays."""
-        self._deliveries.validating.pop(message.id)
 
     def duplicate(self, peer: PeerId, topic: str, message_id: bytes, now: float) -> None:
-        """A further copy of a message came."""
-        sender = self._peers.connected.get(peer)
-        if sender is None:
+        """A further copy of a valid message came: good for a peer of the mesh, within the window."""
+        valid = self._deliveries.get(message_id)
+        if valid is None:
             return
-        deliveries = self._deliveries
-        if (senders := deliveries.validating.get(message_id)) is not None:
-            senders.add(sender)
-        elif (valid := deliveries.valid.get(message_id)) is not None:
-            in_topic = sender.topics.get(topic)
-            if in_topic is None or sender in valid.senders:
-                return
-            valid.senders.add(sender)
-            if now - valid.validated_at <= in_topic.config.mesh_message_deliveries_window:
-                in_topic.add_mesh_delivery()
-        elif message_id in deliveries.invalid:
-            self._charge(sender, topic)
+        sender = self._peers.connected.get(peer)
+        if sender is None or (in_topic := sender.topics.get(topic)) is None or sender in valid.senders:
+            return
+        valid.senders.add(sender)
+        if now - valid.validated_at <= in_topic.config.mesh_message_deliveries_window:
+            in_topic.add_mesh_delivery()
 
-    def reject_untracked(self, peer: PeerId, topic: str, message_id: bytes | None = None) -> None:
-        """A copy of a message was refused for what it is itself, such as a bad signature: its sender pays and nobody
-        else, for other copies may be good. `message_id`: it had gone to validation, which is over."""
-        if message_id is not None:
-            self._deliveries.validating.pop(message_id)
-        if (sender := self._peers.find(peer)) is not None:
-            self._charge(sender, topic)
-
-    def _charge(self, sender: PeerCounters, topic: str) -> None:
-        """One more invalid message (P4)."""
-        if (config := self._config_of(topic)) is not None:
-            sender.topic(topic, config).add_invalid_message()
-            sender.score = None
+    def reject_untracked(self, peer: PeerId, topic: str) -> None:
+        """A peer sent an invalid message, once more (P4). If it has gone since, it is remembered for that."""
+        config = self._config_of(topic)
+        if config is None:
+            return
+        counters = self._peers.find(peer) or PeerCounters(peer)
+        counters.topic(topic, config).add_invalid_message()
+        counters.score = None
+        if not counters.connected:
+            self._peers.remember(counters, self._refreshed)
 
     # --- rules
 
@@ -199,7 +165,7 @@ class PeerScore:
         """Score a topic by these parameters from now on. What was counted stays, under the new caps. In a topic that
         did not count before, nobody is in the mesh until it is grafted again."""
         self._topics[topic] = config
-        self._deliveries.widen(config.mesh_message_deliveries_window)
+        self._deliveries.window = max(self._deliveries.window, config.mesh_message_deliveries_window)
         for counters in self._peers.all():
             if (in_topic := counters.topics.get(topic)) is not None:
                 in_topic.configure(config)
