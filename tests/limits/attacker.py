@@ -89,6 +89,21 @@ def noise_payload(
     return field(1, key) + field(2, signature) + (field(4, inner) if inner else b"")
 
 
+def signed_record(
+    key: PrivateKey,
+    peer: PeerId | None = None,
+    *,
+    seq: int = 1,
+    addrs: Iterable[bytes] = (),
+    domain: bytes = b"libp2p-peer-record",
+) -> bytes:
+    """A signed envelope with the record of a peer: of whoever signs it, unless of another."""
+    entries = b"".join(field(3, field(1, addr)) for addr in addrs)
+    payload = field(1, (peer or key.peer_id).to_bytes()) + b"\x10" + varint(seq) + entries
+    signature = key.sign(delimited(domain) + delimited(b"\x03\x01") + delimited(payload))
+    return field(1, key.public_key.to_protobuf()) + field(2, b"\x03\x01") + field(3, payload) + field(5, signature)
+
+
 def address_of(addr: Multiaddr) -> tuple[str, int]:
     """Host and port of a TCP address."""
     _, _, host, _, port, *_ = str(addr).split("/")
@@ -259,6 +274,28 @@ class Attacker:
     async def open(self, stream: int, protocol: str, first: bytes = b"") -> None:
         """Open a stream and speak `protocol` on it, with its first bytes in the same write."""
         await self.send_frames(self.opening(stream, protocol, first))
+
+    async def read(self, stream: int, size: int) -> bytes:
+        """So many bytes of what a stream carries."""
+        received = b""
+        while len(received) < size:
+            received += (await self.until(DATA, stream=stream)).body
+        return received
+
+    async def ping(self, stream: int) -> None:
+        """Open a stream, ping once on it, and end it: the connection is of use."""
+        begin = HEADER + line("/ipfs/ping/1.0.0")
+        await self.open(stream, "/ipfs/ping/1.0.0", bytes(32))
+        assert await self.read(stream, len(begin) + 32) == begin + bytes(32)
+        await self.send_frames(frame(WINDOW_UPDATE, FIN, stream, 0))
+
+    async def accept(self, protocol: str) -> int:
+        """The next stream that the other side opens, once it has got what it proposes: it was to be `protocol`."""
+        stream = (await self.until(WINDOW_UPDATE, SYN)).stream
+        proposal = HEADER + line(protocol)
+        assert (await self.read(stream, len(proposal))).startswith(proposal)
+        await self.send_frames(data(stream, proposal))
+        return stream
 
     async def accept_identify(self) -> int:
         """The stream on which the other side asks who this is."""

@@ -71,6 +71,11 @@ def budget_of(host: Host) -> ReceiveBudget:
     return muxer.budget
 
 
+def _identify(host: Host) -> Identify:
+    (identify,) = (service for service in host._services if isinstance(service, Identify))
+    return identify
+
+
 class Scene:
     """What a test sees of it."""
 
@@ -92,6 +97,11 @@ class Scene:
             await attacker.secure()
             await self.wait_for(lambda: len(self.host.connections_to(attacker.peer_id)) > known)
         return attacker
+
+    @property
+    def identify(self) -> Identify:
+        """The service of the host that asks others who they are."""
+        return _identify(self.host)
 
     @property
     def events(self) -> list[Event]:
@@ -169,8 +179,7 @@ async def scene(
             seen = Scene(host, friend, events)
             await seen.ping()
             for service, other in ((host, friend), (friend, host)):
-                (identify,) = (service for service in service._services if isinstance(service, Identify))
-                await identify.wait((service.connections_to(other.peer_id))[0])
+                await _identify(service).wait(service.connections_to(other.peer_id)[0])
             (theirs,) = host.connections
             await seen.wait_for(lambda: not theirs.streams)
             before = Census.of(host)

@@ -56,6 +56,7 @@ def test_when_all_are_refused_the_error_tells_what_was_proposed() -> None:
         NA,
         b"\x01\n",
         b"\x00",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
         b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n",
         b"SSH-2.0-OpenSSH_9.6\r\n" * 10,
     ],

@@ -26,7 +26,15 @@ from enum import Enum, auto
 from typing import NoReturn
 
 from p2pstack.errors import LocalProtocolError, NegotiationError, RemoteProtocolError
-from p2pstack.negotiation.messages import HEADER, MULTISTREAM, NOT_AVAILABLE, RESERVED, LineDecoder, encode
+from p2pstack.negotiation.messages import (
+    HEADER,
+    MULTISTREAM,
+    NOT_AVAILABLE,
+    RESERVED,
+    LineDecoder,
+    check_beginning,
+    encode,
+)
 
 __all__ = ["Dialer"]
 
@@ -76,6 +84,8 @@ class Dialer:
             try:
                 line = self._decoder.next_line()
                 if line is None:
+                    if self._state is _State.HEADER:
+                        check_beginning(self._decoder.surplus, "the listener")
                     return None
                 self._receive_line(line)
             except (NegotiationError, RemoteProtocolError):

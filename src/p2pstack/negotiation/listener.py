@@ -31,6 +31,7 @@ from p2pstack.negotiation.messages import (
     NOT_AVAILABLE,
     RESERVED,
     LineDecoder,
+    check_beginning,
     encode,
     encode_list,
 )
@@ -115,7 +116,7 @@ class Listener:
                 line = self._decoder.next_line()
                 if line is None:
                     if self._state is _State.HEADER:
-                        self._check_beginning(self._decoder.surplus)
+                        check_beginning(self._decoder.surplus, "the dialer")
                     return None
                 self._receive_line(line)
             except RemoteProtocolError:
@@ -138,11 +139,6 @@ class Listener:
     def surplus(self) -> bytes:
         """The bytes behind the accepted proposal: they are of that protocol."""
         return self._decoder.surplus
-
-    def _check_beginning(self, data: bytes) -> None:
-        """Whether part of a header has come: others that call by mistake (HTTP, TLS) need not wait for its end."""
-        if not HEADER.startswith(data):
-            raise RemoteProtocolError(f"expected the header {MULTISTREAM} from the dialer, got {data[:80]!r}")
 
     def _receive_line(self, line: str) -> None:
         if self._state is _State.HEADER:

@@ -24,6 +24,7 @@ __all__ = [
     "NOT_AVAILABLE",
     "RESERVED",
     "LineDecoder",
+    "check_beginning",
     "encode",
     "encode_list",
     "parse_line",
@@ -123,3 +124,14 @@ class LineDecoder(FrameDecoder):
 
 #: the message both sides begin with
 HEADER = encode(MULTISTREAM)
+
+
+def check_beginning(data: bytes, whose: str) -> None:
+    """Nothing, where `data` is the beginning of a header: for the end of what others say (HTTP, TLS, SSH) there is no
+    need to wait.
+
+    :param whose: `"the dialer"` or `"the listener"`
+    :raises RemoteProtocolError: it is not
+    """
+    if not HEADER.startswith(data):
+        raise RemoteProtocolError(f"expected the header {MULTISTREAM} from {whose}, got {data[:80]!r}")
