@@ -69,14 +69,32 @@ def test_pings_get_answers_up_to_the_queue() -> None:
     assert liveness.may_answer()
 
 
-def test_the_round_trip_is_measured_anew_after_a_while() -> None:
+def measure(liveness: Liveness, now: float, rtt: float) -> None:
+    assert liveness.rtt_wanted(now)
+    value = liveness.next_ping(now)
+    assert not liveness.rtt_wanted(now)
+    liveness.answered(value, now + rtt)
+
+
+def test_the_round_trip_is_measured_eight_times_then_as_often_within_each_interval() -> None:
     liveness = Liveness(CONFIG, 0.0)
-    assert liveness.rtt_wanted(0.0)
-    value = liveness.next_ping(0.0)
-    assert not liveness.rtt_wanted(1.0)
-    liveness.answered(value, 1.0)
-    assert not liveness.rtt_wanted(29.0)
-    assert liveness.rtt_wanted(30.0)
+    for _ in range(8):
+        measure(liveness, 0.0, 1.0)
+    pause = CONFIG.keepalive_interval / 8
+    assert not liveness.rtt_wanted(pause - 0.01)
+    measure(liveness, pause, 1.0)
+    assert not liveness.rtt_wanted(2 * pause - 0.01)
+    assert liveness.rtt_wanted(2 * pause)
+
+
+def test_the_least_of_the_last_eight_round_trips_counts() -> None:
+    liveness = Liveness(CONFIG, 0.0)
+    assert liveness.rtt is None
+    for number, rtt in enumerate([2.0, 0.5, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0]):
+        measure(liveness, 100.0 * number, rtt)
+    assert liveness.rtt == 0.5
+    measure(liveness, 1000.0, 2.5)
+    assert liveness.rtt == 2.5
 
 
 def test_the_value_of_a_ping_wraps_at_32_bits() -> None:

@@ -27,12 +27,12 @@ def test_gives_back_what_was_read() -> None:
     assert (window.credit, window.size, window.consumed) == (100, 100, 0)
 
 
-def test_doubles_when_half_a_window_lasts_less_than_two_round_trips() -> None:
+def test_doubles_when_half_a_window_lasts_less_than_one_and_a_half_round_trips() -> None:
     window = ReceiveWindow(100)
     _use(window, 50)
     window.grant(0.0, 0.1, 1000)
     _use(window, 50)
-    assert window.grant(0.19, 0.1, 1000) == 150
+    assert window.grant(0.149, 0.1, 1000) == 150
     assert (window.credit, window.size) == (200, 200)
 
 

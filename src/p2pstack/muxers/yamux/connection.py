@@ -25,7 +25,6 @@ from anyio import (
     EndOfStream,
     Event,
     create_task_group,
-    current_time,
     move_on_after,
     sleep,
 )
@@ -36,6 +35,7 @@ from p2pstack.abc.security import SecureChannel
 from p2pstack.errors import ConnectionClosed, LimitExceeded, P2PError, RemoteProtocolError
 from p2pstack.identity.keys import PublicKey
 from p2pstack.identity.peer_id import PeerId
+from p2pstack.muxers.yamux.clock import clock_of_this_loop
 from p2pstack.muxers.yamux.config import YamuxConfig
 from p2pstack.muxers.yamux.events import StreamOpened, StreamReadable, StreamWritable
 from p2pstack.muxers.yamux.frames import GoAwayCode
@@ -73,6 +73,7 @@ class YamuxConnection(MuxedConnection):
         "_soon",
         "_unsent",
         "_wake",
+        "clock",
         "epitaph",
         "session",
         "writer_idle",
@@ -82,7 +83,8 @@ class YamuxConnection(MuxedConnection):
         self._channel = channel
         self._config = config
         self._security = security
-        self.session = Session(config, initiator=initiator, record_size=channel.record_size, now=current_time())
+        self.clock = clock_of_this_loop()
+        self.session = Session(config, initiator=initiator, record_size=channel.record_size, now=self.clock())
         self._on_stream: Callable[[MuxedStream], None] | None = None
         self._scope: CancelScope | None = None  # of all three tasks, while they run
         self._keeper: Keeper | None = None
@@ -187,7 +189,7 @@ class YamuxConnection(MuxedConnection):
         """Send what there is to send, if it is little and the network takes it at once. The application is about to
         wait for the answer: this spares it, and the peer, one turn of the event loop."""
         if self._prompt and self._sending_since is None and not self._unsent and self.session.bytes_queued <= _LITTLE:
-            chunks = self.session.data_to_send(current_time(), _LITTLE)
+            chunks = self.session.data_to_send(self.clock(), _LITTLE)
             if chunks:
                 try:
                     self._unsent = not self._channel.send_chunks_nowait(chunks)
@@ -236,7 +238,7 @@ class YamuxConnection(MuxedConnection):
                     self._scope = tasks.cancel_scope
                     tasks.start_soon(self._write)
                     self._keeper = make_keeper(self._soon, self._look)
-                    self._keeper.start(tasks, self._due(current_time()))
+                    self._keeper.start(tasks, self._due(self.clock()))
                     await self._read()
                     if isinstance(self._failure, RemoteProtocolError):
                         await self._say_goodbye()
@@ -295,7 +297,7 @@ class YamuxConnection(MuxedConnection):
     def _take(self, chunks: Sequence[bytes]) -> bool:
         """Take what came. Whether more may come: not while the peer does not read what it makes this side answer."""
         session = self.session
-        now = current_time()
+        now = self.clock()
         for chunk in chunks:
             session.receive_data(chunk, now)
         self.settle()
@@ -312,8 +314,6 @@ class YamuxConnection(MuxedConnection):
             self._failure = None  # a write may have found out first
             code = session.remote_go_away
             self.epitaph = "the peer closed the connection" + (f" with code {code}" if code else "")
-        except RemoteProtocolError as error:
-            self._failure = error
         except (BrokenResourceError, ClosedResourceError) as error:
             if not self._closing:
                 self._failure = ConnectionClosed(f"the connection to {self.remote_peer} broke: {error}")
@@ -335,7 +335,7 @@ class YamuxConnection(MuxedConnection):
         said_goodbye = False
         try:
             while True:
-                now = current_time()
+                now = self.clock()
                 chunks = session.data_to_send(now)
                 if chunks or self._unsent:
                     self._unsent = False
@@ -386,7 +386,7 @@ class YamuxConnection(MuxedConnection):
 
     def _look(self) -> float | None:
         """Do what is overdue; when to look again."""
-        now = current_time()
+        now = self.clock()
         timeout = self._config.write_timeout
         try:
             if self._sending_since is not None and now >= self._sending_since + timeout:

@@ -20,7 +20,7 @@ Look = Callable[[], float | None]
 
 
 class Keeper(ABC):
-    """Calls `look` on time, by the clock of `anyio.current_time`."""
+    """Calls `look` on time, by the clock of the event loop."""
 
     @abstractmethod
     def start(self, tasks: TaskGroup, deadline: float) -> None:

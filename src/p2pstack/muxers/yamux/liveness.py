@@ -6,7 +6,8 @@ the peer               what happens
 is heard               nothing: any byte is a sign of life
 is silent for          a ping goes out, even if another one never came back
 `keepalive_interval`
-answers a ping         the round trip is measured
+answers a ping         the round trip is measured: the least of the last `_SAMPLES` counts, as the others
+                       have waited in queues on their way
 is silent for          the connection is given up
 `write_timeout` more
 =====================  =========================================================================================
@@ -19,11 +20,14 @@ from p2pstack.muxers.yamux.config import YamuxConfig
 
 __all__ = ["Liveness"]
 
+#: Round trips that are remembered. A connection at work measures so many at first, then all anew every half a minute.
+_SAMPLES = 8
+
 
 class Liveness:
     """Times are in seconds, by the driver's clock."""
 
-    __slots__ = ("_config", "_heard_at", "_pinged_at", "_pongs", "_value", "ignored", "pinging", "rtt")
+    __slots__ = ("_config", "_heard_at", "_pinged_at", "_pongs", "_rtts", "_value", "ignored", "pinging")
 
     def __init__(self, config: YamuxConfig, now: float) -> None:
         self._config = config
@@ -33,10 +37,14 @@ class Liveness:
         self._pongs = 0
         #: a ping is under way
         self.pinging = False
-        #: the last round trip measured
-        self.rtt: float | None = None
+        self._rtts: tuple[float, ...] = ()
         #: pings of the peer that got no answer, for `pong_queue`
         self.ignored = 0
+
+    @property
+    def rtt(self) -> float | None:
+        """The round trip, without the time spent in queues; None before the first was measured."""
+        return min(self._rtts, default=None)
 
     @property
     def deadline(self) -> float:
@@ -68,10 +76,9 @@ class Liveness:
         return True
 
     def rtt_wanted(self, now: float) -> bool:
-        """Whether the round trip has not been measured for a while: a busy connection never gets to `ping_due`."""
-        if self.rtt is None:
-            return not self.pinging
-        return now - self._pinged_at >= self._config.keepalive_interval
+        """Whether the round trip is to be measured now: a busy connection never gets to `ping_due`."""
+        pause = 0.0 if len(self._rtts) < _SAMPLES else self._config.keepalive_interval / _SAMPLES
+        return not self.pinging and now - self._pinged_at >= pause
 
     def next_ping(self, now: float) -> int:
         """The value of the next ping, which goes out now."""
@@ -84,7 +91,7 @@ class Liveness:
         """A ping came back. One that was never sent, or that a later one overtook, tells nothing."""
         if self.pinging and value == self._value:
             self.pinging = False
-            self.rtt = now - self._pinged_at
+            self._rtts = (*self._rtts[1 - _SAMPLES :], now - self._pinged_at)
 
     def may_answer(self) -> bool:
         """Whether a ping of the peer gets an answer."""

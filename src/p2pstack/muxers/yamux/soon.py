@@ -37,5 +37,5 @@ class Soon:
         self._loop.call_soon(function, context=self._context)
 
     def at(self, when: float, function: Callable[[], None]) -> TimerHandle:
-        """Call `function` when the clock of the event loop, which is `anyio.current_time`'s, shows `when`."""
+        """Call `function` when the clock of the event loop shows `when`."""
         return self._loop.call_at(when, function, context=self._context)

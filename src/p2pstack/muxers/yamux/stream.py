@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from anyio import BusyResourceError, ClosedResourceError, EndOfStream, Event, current_time
+from anyio import BusyResourceError, ClosedResourceError, EndOfStream, Event
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from p2pstack.abc.muxer import MuxedStream
@@ -151,7 +151,7 @@ class YamuxStream(MuxedStream):
             self._closed = True
             state = self._state
             self._session.close_write(state)
-            self._session.close_read(state, 0.0 if state.fin_received else current_time())
+            self._session.close_read(state, 0.0 if state.fin_received else self._connection.clock())
             self._connection.settle()
             if state.queued:
                 self._connection.flush()  # the answer of a handler that is done

@@ -11,14 +11,14 @@ sender stops: that is all the backpressure there is.
 `consumed`               what was read since the last update
 =======================  =================================================================
 
-Source: libp2p/specs, yamux/README.md, "Flow Control"; go-yamux grows
-by a like rule, of four round trips.
+Source: libp2p/specs, yamux/README.md, "Flow Control"; docs/decisions/0006-window-growth.md has the figures
+behind the rule.
 """
 
 __all__ = ["ReceiveWindow"]
 
-_FAST = 2.0  # round trips in which half a window is used up by a stream that its window slows down
-_FLOOR = 0.000125  # seconds a round trip is taken for at least: uvloop's clock ticks in milliseconds and may show none
+_FAST = 1.5  # round trips in which half a window is used up by a stream that its window slows down
+_FLOOR = 0.000125  # seconds a round trip is taken for at least: the turns of the event loops at its ends take as long
 
 
 class ReceiveWindow:
