@@ -83,12 +83,14 @@ class MessageCache:
         """Begin a new window, and forget the oldest."""
         for ids in self._windows[-1].values():
             for id_ in ids:
-                if id_ in self._messages:
-                    self._drop(id_)
+                self._drop(id_)
         self._windows.appendleft({})
         while self._order and self._order[0] not in self._messages:
             self._order.popleft()
 
     def _drop(self, id_: bytes) -> None:
-        self._size -= len(self._messages.pop(id_).encoded)
-        self._sent.pop(id_, None)
+        # It may be gone: evicted from its window, or, where it came again after that, with the older of two windows.
+        message = self._messages.pop(id_, None)
+        if message is not None:
+            self._size -= len(message.encoded)
+            self._sent.pop(id_, None)
