@@ -407,7 +407,7 @@ def test_who_comes_back_is_worth_what_it_was(game: Any) -> None:
     game.invalid(peer, 5)
     keeper.add_penalty(peer, 4)
     before = game.score(peer)
-    assert before == -25.0 - 5.0 * 4.0
+    assert before == -25.0 - 5.0 * 9.0
     keeper.remove_peer(peer, game.now)
     game.wait(1_000.0)
     keeper.add_peer(peer, None, game.now)
@@ -498,7 +498,7 @@ def test_penalties_find_those_who_are_remembered(game: Any) -> None:
     keeper.remove_peer(peer, game.now)
     keeper.add_penalty(peer, 4)
     keeper.reject_untracked(peer, "chat")
-    assert game.score(peer) == -4.0 - 5.0 * 4.0
+    assert game.score(peer) == -4.0 - 5.0 * 9.0
 
 
 def test_strangers_are_worth_nothing_and_leave_no_trace(game: Any) -> None:
@@ -627,7 +627,7 @@ def test_a_breakdown_shows_each_part_and_reads_as_a_table(game: Any) -> None:
     assert chat.mesh_failure_penalty.score == pytest.approx(-32.0, rel=0.1)
     assert (chat.invalid_message_deliveries.value, chat.invalid_message_deliveries.score) == (4.0, -8.0)
     assert (breakdown.app_specific.score, breakdown.ip_colocation.score) == (3.0, -1.0)
-    assert (breakdown.behaviour_penalty.value, breakdown.behaviour_penalty.score) == (4.0, -20.0)
+    assert (breakdown.behaviour_penalty.value, breakdown.behaviour_penalty.score) == (9.0, -45.0)
     assert breakdown.connected
     game.wait(1.0)
     assert keeper.breakdown(first).total == pytest.approx(game.score(first))
@@ -636,7 +636,7 @@ def test_a_breakdown_shows_each_part_and_reads_as_a_table(game: Any) -> None:
     assert "    P4 invalid messages: -8.00 (of 4.00)" in lines
     assert "  P5 application: +3.00 (of 3.00)" in lines
     assert "  P6 IP colocation: -1.00 (of 1.00)" in lines
-    assert "  P7 behaviour penalty: -20.00 (of 4.00)" in lines
+    assert "  P7 behaviour penalty: -45.00 (of 9.00)" in lines
     keeper.prune(other, "chat")
     game.valid(other, 5)
     game.wait(1_000.0)

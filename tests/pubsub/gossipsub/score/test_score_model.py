@@ -172,5 +172,5 @@ def test_the_order_of_deeds_in_an_interval_does_not_matter(order: list[int]) -> 
             keeper.add_penalty(peer, 1)
     keeper.refresh(1.0)
     left = config.first_message_deliveries_decay
-    expected = 0.5 * (4 * left - (4 * left) ** 2) - 5 * (4 * left - 2) ** 2
+    expected = 0.5 * (4 * left - (4 * left) ** 2) - 5 * (4 * left - 1) ** 2
     assert math.isclose(keeper.score(peer), expected)

@@ -187,7 +187,7 @@ class ScoreConfig:
     behaviour_penalty_weight: float = -5.0
     """P7: the price, by the square of what is above `..._threshold`, of breaking rules: a GRAFT in the time of backoff,
     a message announced and not sent, and the like. At most 0."""
-    behaviour_penalty_threshold: float = 2.0
+    behaviour_penalty_threshold: float = 1.0
     """What accidents may add up to. At least 0."""
     behaviour_penalty_decay: float = _TEN_MINUTES
 
