@@ -42,6 +42,12 @@ class FloodSubRouter(Router):
 
     def add_peer(self, peer: PeerId, link: Link, now: float) -> Sequence[Action]:
         self._peers[peer] = {}
+        return self._greet(peer)
+
+    def greet_again(self, peer: PeerId, now: float) -> Sequence[Action]:
+        return self._greet(peer) if peer in self._peers else []
+
+    def _greet(self, peer: PeerId) -> Sequence[Action]:
         return [Send(peer, RPC(subscriptions=[Subscribe(topic) for topic in self._topics]))] if self._topics else []
 
     def remove_peer(self, peer: PeerId, now: float) -> Sequence[Action]:

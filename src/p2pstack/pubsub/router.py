@@ -41,6 +41,11 @@ class Router(ABC):
     def remove_peer(self, peer: PeerId, now: float) -> Sequence[Action]:
         """A peer is gone, or no stream to it can be had."""
 
+    def greet_again(self, peer: PeerId, now: float) -> Sequence[Action]:
+        """The stream to a peer broke, and another one is open for the same protocol: it may have missed what it was
+        told last, and so is told again what we are in. What it told us stays."""
+        return ()
+
     @abstractmethod
     def restart_peer(self, peer: PeerId) -> None:
         """A peer opened another stream to us: what comes next is its first RPC. To be told before anything that

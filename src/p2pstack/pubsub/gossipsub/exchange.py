@@ -18,11 +18,9 @@ from collections.abc import Callable, Sequence
 
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.pubsub.actions import Connect
-from p2pstack.pubsub.gossipsub.choice import Randomness, pick
-from p2pstack.pubsub.gossipsub.config import GossipSubConfig
-from p2pstack.pubsub.gossipsub.outgoing import Outgoing
-from p2pstack.pubsub.gossipsub.peers import Peer, Peers
-from p2pstack.pubsub.gossipsub.scorer import Scorer
+from p2pstack.pubsub.gossipsub.choice import pick
+from p2pstack.pubsub.gossipsub.peers import Peer
+from p2pstack.pubsub.gossipsub.shared import Shared
 from p2pstack.pubsub.rpc import Prune
 
 __all__ = ["Exchange"]
@@ -36,20 +34,12 @@ class Exchange:
 
     __slots__ = ("_config", "_outgoing", "_peers", "_random", "_records", "_score")
 
-    def __init__(
-        self,
-        config: GossipSubConfig,
-        peers: Peers,
-        score: Scorer,
-        random: Randomness,
-        outgoing: Outgoing,
-        records: Callable[[PeerId], bytes | None],
-    ) -> None:
-        self._config = config
-        self._peers = peers
-        self._score = score
-        self._random = random
-        self._outgoing = outgoing
+    def __init__(self, shared: Shared, records: Callable[[PeerId], bytes | None]) -> None:
+        self._config = shared.config
+        self._peers = shared.peers
+        self._score = shared.score
+        self._random = shared.random
+        self._outgoing = shared.outgoing
         self._records = records
 
     def prune(self, peer: Peer, topic: str, backoff: float, *, name_peers: bool) -> Prune:

@@ -15,10 +15,8 @@ a later    no                    nothing
 Source: libp2p specs, pubsub/gossipsub 1.3, "The Extensions Control Message".
 """
 
-from p2pstack.pubsub.gossipsub.config import GossipSubConfig
-from p2pstack.pubsub.gossipsub.outgoing import Outgoing
 from p2pstack.pubsub.gossipsub.peers import Peer
-from p2pstack.pubsub.gossipsub.scorer import Scorer
+from p2pstack.pubsub.gossipsub.shared import Shared
 from p2pstack.pubsub.rpc import RPC, Extensions
 
 __all__ = ["Handshake"]
@@ -29,10 +27,10 @@ class Handshake:
 
     __slots__ = ("_ours", "_outgoing", "_score")
 
-    def __init__(self, config: GossipSubConfig, score: Scorer, outgoing: Outgoing) -> None:
-        self._ours = Extensions(partial_messages=config.partial_messages)
-        self._score = score
-        self._outgoing = outgoing
+    def __init__(self, shared: Shared) -> None:
+        self._ours = Extensions(partial_messages=shared.config.partial_messages)
+        self._score = shared.score
+        self._outgoing = shared.outgoing
 
     def greet(self, peer: Peer) -> None:
         """Say what we can, in what is said to the peer first."""

@@ -9,10 +9,9 @@ Source: libp2p specs, pubsub/gossipsub 1.0, "Router State" and "Topic Membership
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
-from p2pstack.pubsub.gossipsub.choice import Randomness, pick
-from p2pstack.pubsub.gossipsub.config import GossipSubConfig
-from p2pstack.pubsub.gossipsub.peers import Peer, Peers
-from p2pstack.pubsub.gossipsub.scorer import Scorer
+from p2pstack.pubsub.gossipsub.choice import pick
+from p2pstack.pubsub.gossipsub.peers import Peer
+from p2pstack.pubsub.gossipsub.shared import Shared
 
 __all__ = ["Fanout"]
 
@@ -22,11 +21,11 @@ class Fanout:
 
     __slots__ = ("_config", "_last_published", "_peers", "_random", "_score", "_topics")
 
-    def __init__(self, config: GossipSubConfig, peers: Peers, score: Scorer, random: Randomness) -> None:
-        self._config = config
-        self._peers = peers
-        self._score = score
-        self._random = random
+    def __init__(self, shared: Shared) -> None:
+        self._config = shared.config
+        self._peers = shared.peers
+        self._score = shared.score
+        self._random = shared.random
         self._topics: dict[str, set[Peer]] = {}
         self._last_published: dict[str, float] = {}
 

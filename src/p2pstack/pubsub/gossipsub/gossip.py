@@ -22,17 +22,12 @@ from collections.abc import Set as AbstractSet
 from itertools import cycle
 
 from p2pstack.pubsub.actions import Forward
-from p2pstack.pubsub.admission import Admission
-from p2pstack.pubsub.gossipsub.choice import Randomness, pick
-from p2pstack.pubsub.gossipsub.config import GossipSubConfig
+from p2pstack.pubsub.gossipsub.choice import pick
 from p2pstack.pubsub.gossipsub.idontwant import Unwanted
 from p2pstack.pubsub.gossipsub.mesh import Mesh
-from p2pstack.pubsub.gossipsub.message_cache import MessageCache
-from p2pstack.pubsub.gossipsub.outgoing import Outgoing
-from p2pstack.pubsub.gossipsub.peers import Peer, Peers
-from p2pstack.pubsub.gossipsub.promises import Promises
-from p2pstack.pubsub.gossipsub.quotas import Quotas
-from p2pstack.pubsub.gossipsub.scorer import Scorer
+from p2pstack.pubsub.gossipsub.partial import Partials
+from p2pstack.pubsub.gossipsub.peers import Peer
+from p2pstack.pubsub.gossipsub.shared import Shared
 from p2pstack.pubsub.rpc import IHave, IWant
 
 __all__ = ["Gossip"]
@@ -47,6 +42,7 @@ class Gossip:
         "_mesh",
         "_messages",
         "_outgoing",
+        "_partials",
         "_peers",
         "_promises",
         "_quotas",
@@ -55,31 +51,19 @@ class Gossip:
         "_unwanted",
     )
 
-    def __init__(
-        self,
-        config: GossipSubConfig,
-        peers: Peers,
-        mesh: Mesh,
-        messages: MessageCache,
-        promises: Promises,
-        unwanted: Unwanted,
-        admission: Admission,
-        quotas: Quotas,
-        score: Scorer,
-        random: Randomness,
-        outgoing: Outgoing,
-    ) -> None:
-        self._config = config
-        self._peers = peers
+    def __init__(self, shared: Shared, *, mesh: Mesh, partials: Partials, unwanted: Unwanted) -> None:
+        self._config = shared.config
+        self._outgoing = shared.outgoing
+        self._peers = shared.peers
+        self._quotas = shared.quotas
+        self._random = shared.random
+        self._score = shared.score
+        self._admission = shared.admission
         self._mesh = mesh
-        self._messages = messages
-        self._promises = promises
+        self._messages = shared.messages
+        self._partials = partials
+        self._promises = shared.promises
         self._unwanted = unwanted
-        self._admission = admission
-        self._quotas = quotas
-        self._score = score
-        self._random = random
-        self._outgoing = outgoing
 
     def emit(self, topic: str, members: AbstractSet[Peer], mute: AbstractSet[Peer]) -> None:
         """Announce what was seen lately in a topic.
@@ -88,11 +72,16 @@ class Gossip:
         :param mute: who gets no gossip
         """
         ids = self._messages.announced(topic)
-        if not ids:
+        partials = self._partials
+        if not ids and not partials.has_news(topic):
             return
         pool = self._peers.in_topic(topic) - members - mute
         config, most = self._config, self._config.max_ihave_ids
         chosen = pick(self._random, pool, max(config.d_lazy, int(config.gossip_factor * len(pool))))
+        if partials:
+            in_parts = [peer for peer in chosen if partials.replaces_whole(peer, topic)]
+            partials.gossip(topic, in_parts)
+            chosen = [peer for peer in chosen if peer not in in_parts]
         # Where there are too many for one, each peer is told of others.
         lists = [IHave(topic, ids[start : start + most]) for start in range(0, len(ids), most)]
         for peer, ihave in zip(chosen, cycle(lists)):
@@ -103,7 +92,9 @@ class Gossip:
         quotas = self._quotas
         if self._score.score(peer.id) < self._score.thresholds.gossip or not quotas.take(quotas.ihave, peer):
             return
-        known, topics = self._admission.known, self._mesh.topics
+        known, topics, partials = self._admission.known, self._mesh.topics, self._partials
+        if partials:
+            lists = [ihave for ihave in lists if not partials.replaces_theirs(peer, ihave.topic)]
         news = list(
             dict.fromkeys(id_ for ihave in lists if ihave.topic in topics for id_ in ihave.ids if not known(id_))
         )

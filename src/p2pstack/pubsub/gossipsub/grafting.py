@@ -28,13 +28,10 @@ Source: libp2p specs, pubsub/gossipsub 1.0, "Control Messages"; 1.1, "Prune Back
 Publishing" and "Spam Protection Measures".
 """
 
-from p2pstack.pubsub.gossipsub.backoff import Backoff
-from p2pstack.pubsub.gossipsub.config import GossipSubConfig
 from p2pstack.pubsub.gossipsub.exchange import Exchange
 from p2pstack.pubsub.gossipsub.mesh import Mesh
 from p2pstack.pubsub.gossipsub.peers import Peer
-from p2pstack.pubsub.gossipsub.quotas import Quotas
-from p2pstack.pubsub.gossipsub.scorer import Scorer
+from p2pstack.pubsub.gossipsub.shared import Shared
 from p2pstack.pubsub.rpc import Prune
 
 __all__ = ["Grafting"]
@@ -45,21 +42,13 @@ class Grafting:
 
     __slots__ = ("_backoff", "_config", "_exchange", "_mesh", "_quotas", "_score")
 
-    def __init__(
-        self,
-        config: GossipSubConfig,
-        mesh: Mesh,
-        backoff: Backoff,
-        exchange: Exchange,
-        quotas: Quotas,
-        score: Scorer,
-    ) -> None:
-        self._config = config
+    def __init__(self, shared: Shared, mesh: Mesh, exchange: Exchange) -> None:
+        self._config = shared.config
+        self._quotas = shared.quotas
+        self._score = shared.score
         self._mesh = mesh
-        self._backoff = backoff
+        self._backoff = shared.backoff
         self._exchange = exchange
-        self._quotas = quotas
-        self._score = score
 
     def grafted(self, peer: Peer, topic: str, now: float) -> None:
         """A peer has us in its mesh, and wants to be in ours."""

@@ -11,10 +11,8 @@ Source: libp2p specs, pubsub/gossipsub 1.2, "IDONTWANT Message".
 
 from collections.abc import Iterable, Sequence
 
-from p2pstack.pubsub.gossipsub.config import GossipSubConfig
-from p2pstack.pubsub.gossipsub.outgoing import Outgoing
 from p2pstack.pubsub.gossipsub.peers import Peer
-from p2pstack.pubsub.gossipsub.quotas import Quotas
+from p2pstack.pubsub.gossipsub.shared import Shared
 from p2pstack.pubsub.rpc import IDontWant
 
 __all__ = ["Unwanted"]
@@ -25,10 +23,10 @@ class Unwanted:
 
     __slots__ = ("_outgoing", "_quotas", "_said", "_ttl")
 
-    def __init__(self, config: GossipSubConfig, quotas: Quotas, outgoing: Outgoing) -> None:
-        self._ttl = config.idontwant_ttl
-        self._quotas = quotas
-        self._outgoing = outgoing
+    def __init__(self, shared: Shared) -> None:
+        self._ttl = shared.config.idontwant_ttl
+        self._quotas = shared.quotas
+        self._outgoing = shared.outgoing
         #: what each peer said, by heartbeats, the current one first
         self._said: dict[Peer, list[set[int]]] = {}
 

@@ -19,11 +19,10 @@ last, so that no heartbeat leaves more than `d_high`.
 Source: libp2p specs, pubsub/gossipsub 1.0, "Heartbeat", and 1.1, "Outbound Mesh Quotas" and "Opportunistic Grafting".
 """
 
-from p2pstack.pubsub.gossipsub.choice import Randomness, pick
-from p2pstack.pubsub.gossipsub.config import GossipSubConfig
+from p2pstack.pubsub.gossipsub.choice import pick
 from p2pstack.pubsub.gossipsub.mesh import Mesh
 from p2pstack.pubsub.gossipsub.peers import Peer
-from p2pstack.pubsub.gossipsub.scorer import Scorer
+from p2pstack.pubsub.gossipsub.shared import Shared
 
 __all__ = ["Maintenance"]
 
@@ -33,11 +32,11 @@ class Maintenance:
 
     __slots__ = ("_config", "_mesh", "_random", "_score")
 
-    def __init__(self, config: GossipSubConfig, mesh: Mesh, score: Scorer, random: Randomness) -> None:
-        self._config = config
+    def __init__(self, shared: Shared, mesh: Mesh) -> None:
+        self._config = shared.config
+        self._score = shared.score
+        self._random = shared.random
         self._mesh = mesh
-        self._score = score
-        self._random = random
 
     def maintain(self, topic: str, tick: int, now: float) -> None:
         """Bring the mesh of a topic into shape."""

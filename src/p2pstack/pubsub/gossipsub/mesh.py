@@ -11,13 +11,10 @@ Source: libp2p specs, pubsub/gossipsub 1.0, "Topic Membership".
 from collections.abc import Set as AbstractSet
 
 from p2pstack.pubsub.events import Grafted, Pruned
-from p2pstack.pubsub.gossipsub.backoff import Backoff
-from p2pstack.pubsub.gossipsub.choice import Randomness, pick
-from p2pstack.pubsub.gossipsub.config import GossipSubConfig
+from p2pstack.pubsub.gossipsub.choice import pick
 from p2pstack.pubsub.gossipsub.exchange import Exchange
-from p2pstack.pubsub.gossipsub.outgoing import Outgoing
-from p2pstack.pubsub.gossipsub.peers import Peer, Peers
-from p2pstack.pubsub.gossipsub.scorer import Scorer
+from p2pstack.pubsub.gossipsub.peers import Peer
+from p2pstack.pubsub.gossipsub.shared import Shared
 from p2pstack.pubsub.rpc import Graft
 
 __all__ = ["Mesh"]
@@ -28,23 +25,14 @@ class Mesh:
 
     __slots__ = ("_backoff", "_config", "_exchange", "_outgoing", "_peers", "_random", "_score", "topics")
 
-    def __init__(
-        self,
-        config: GossipSubConfig,
-        peers: Peers,
-        backoff: Backoff,
-        exchange: Exchange,
-        score: Scorer,
-        random: Randomness,
-        outgoing: Outgoing,
-    ) -> None:
-        self._config = config
-        self._peers = peers
-        self._backoff = backoff
+    def __init__(self, shared: Shared, exchange: Exchange) -> None:
+        self._config = shared.config
+        self._peers = shared.peers
+        self._score = shared.score
+        self._random = shared.random
+        self._outgoing = shared.outgoing
+        self._backoff = shared.backoff
         self._exchange = exchange
-        self._score = score
-        self._random = random
-        self._outgoing = outgoing
         #: the members of each
         self.topics: dict[str, set[Peer]] = {}
 

@@ -9,15 +9,12 @@ from collections.abc import Collection, Iterator
 from collections.abc import Set as AbstractSet
 from itertools import count
 from sys import intern
-from typing import TYPE_CHECKING
 
 from p2pstack.identity.peer_id import PeerId
+from p2pstack.pubsub.gossipsub.draft import Draft
 from p2pstack.pubsub.gossipsub.features import FEATURES, FLOODSUB
 from p2pstack.pubsub.router import Link
 from p2pstack.pubsub.rpc import Extensions, Subscribe
-
-if TYPE_CHECKING:
-    from p2pstack.pubsub.gossipsub.outgoing import Draft
 
 __all__ = ["Peer", "Peers"]
 

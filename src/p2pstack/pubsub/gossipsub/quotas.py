@@ -14,6 +14,7 @@ GRAFTs of topics we lack      none                100: we may have left as many 
 changes of subscriptions      all                 1,000
 subscriptions not taken       -                   1,000
 messages asked for too often  none                5: some copies are lost
+groups of parts not taken     none                100: so many peers may begin one at the same time
 ============================  ==================  ==================================================================
 
 Source: libp2p specs, pubsub/gossipsub 1.1, "Spam Protection Measures", and 1.2, "Parameters"; the second limits are
@@ -47,6 +48,7 @@ class Quotas:
         "_used",
         "asked",
         "breaches",
+        "groups",
         "ihave",
         "insisted",
         "iwant",
@@ -71,6 +73,7 @@ class Quotas:
         self.subscribed = Limit("changes of subscriptions", None, 1_000)
         self.refused = Limit("subscriptions not taken", None, 1_000)
         self.insisted = Limit("messages asked for too often", 0, 5)
+        self.groups = Limit("groups of parts not taken", 0, 100)
 
     def take(self, limit: Limit, peer: Peer, amount: int = 1) -> int:
         """Use up some of a limit: how much of `amount` is within it."""
@@ -81,10 +84,6 @@ class Quotas:
             self.breaches[limit.what] += 1
             self._score.add_penalty(peer.id, 1)
         return amount if limit.taken is None else max(min(amount, limit.taken - before), 0)
-
-    def give_back(self, limit: Limit, peer: Peer, amount: int) -> None:
-        """What was taken was not used."""
-        self._used[limit][peer] -= amount
 
     def reset(self) -> None:
         """Begin a heartbeat."""

@@ -1,0 +1,247 @@
+"""Messages in parts: peers tell each other which parts of a message they have, and send those that are missing.
+
+Where both sides can do it, and one of them requests it for a topic, a peer gets parts in place of whole messages: its
+place in the mesh stays what it is, but what goes there are RPCs with parts and with *parts metadata* (who has what).
+Parts of one message make a group.
+
+=========================  =========================================================================================
+what happens               what follows
+=========================  =========================================================================================
+we publish a group, again  every peer of the mesh, and every one that spoke of the group before, is sent the parts that
+or for the first time      it lacks, as far as we know, and our metadata where that changed. Of whom nothing is known
+                           gets what the application wants pushed eagerly
+a peer tells its metadata  it is merged with what was known; the peer is sent what it lacks, if we published the group
+a peer sends parts         they go to the application, which publishes the group again
+a peer begins a group      it is remembered, and answered once we publish it: 255 of a topic, 8 of a topic and peer
+a heartbeat                some peers outside the mesh are told our metadata of what we published
+5 heartbeats without news  the group is forgotten
+=========================  =========================================================================================
+
+=====================  =======================================  ==========================================
+between us and a peer  that requests parts                      that only can send them
+=====================  =======================================  ==========================================
+we request parts       parts and metadata both ways             it sends parts and metadata, we metadata
+we can send them       we send parts and metadata, it metadata  whole messages
+=====================  =======================================  ==========================================
+
+The wire is that of go-libp2p-pubsub and rust-libp2p. Source: libp2p specs, pubsub/gossipsub, "Partial Messages"
+(draft).
+"""
+
+from collections.abc import Iterable
+
+from p2pstack.errors import LocalProtocolError, RemoteProtocolError
+from p2pstack.pubsub.actions import DeliverPartial
+from p2pstack.pubsub.events import Rejected
+from p2pstack.pubsub.gossipsub.parts import PartialMessage, PartialTopic
+from p2pstack.pubsub.gossipsub.peers import Peer
+from p2pstack.pubsub.gossipsub.shared import Shared
+from p2pstack.pubsub.rpc import Partial, Subscribe
+
+__all__ = ["Partials"]
+
+
+class _Known:
+    """What is known between us and a peer of a group."""
+
+    __slots__ = ("has", "told")
+
+    def __init__(self) -> None:
+        #: the metadata of the peer; None: it told none
+        self.has: bytes | None = None
+        #: our metadata as we told it last
+        self.told: bytes | None = None
+
+
+class _Group:
+    """The parts of one message."""
+
+    __slots__ = ("begun_by", "left", "message", "peers")
+
+    def __init__(self, begun_by: Peer | None, left: int) -> None:
+        #: who spoke of it first; None: we did, or have published it since
+        self.begun_by = begun_by
+        #: what we have of it
+        self.message: PartialMessage | None = None
+        self.peers: dict[Peer, _Known] = {}
+        #: heartbeats until it is forgotten
+        self.left = left
+
+
+class Partials:
+    """The groups of all topics that have messages in parts."""
+
+    __slots__ = ("_config", "_groups", "_outgoing", "_quotas", "_score", "_topics")
+
+    def __init__(self, shared: Shared) -> None:
+        self._config = shared.config
+        self._quotas = shared.quotas
+        self._score = shared.score
+        self._outgoing = shared.outgoing
+        self._topics: dict[str, PartialTopic] = {}
+        self._groups: dict[str, dict[bytes, _Group]] = {}
+
+    def __bool__(self) -> bool:
+        """Whether any topic has messages in parts."""
+        return bool(self._topics)
+
+    # --- topics
+
+    def enable(self, topic: str, how: PartialTopic) -> None:
+        """Have messages in parts in a topic.
+
+        :raises LocalProtocolError: the configuration has them turned off
+        """
+        if not self._config.partial_messages:
+            raise LocalProtocolError(
+                f"messages in parts for topic {topic!r}: expected GossipSubConfig.partial_messages to be on, for peers "
+                "are told of it when they connect"
+            )
+        self._topics[topic] = how
+        self._groups.setdefault(topic, {})
+
+    def subscription(self, topic: str) -> Subscribe:
+        """How we subscribe to a topic."""
+        how = self._topics.get(topic)
+        if how is None:
+            return Subscribe(topic)
+        return Subscribe(topic, requests_partial=how.requests, supports_partial=True)
+
+    def replaces_whole(self, peer: Peer, topic: str) -> bool:
+        """Whether a peer gets parts of us, and so no whole messages."""
+        return topic in self._topics and self._requests(peer, topic)
+
+    def replaces_theirs(self, peer: Peer, topic: str) -> bool:
+        """Whether we get parts of a peer, and so need none of its whole messages."""
+        how = self._topics.get(topic)
+        return how is not None and how.requests and self._supports(peer, topic)
+
+    def _requests(self, peer: Peer, topic: str) -> bool:
+        subscription = peer.partial.get(topic)
+        return subscription is not None and subscription.requests_partial and peer.extensions.partial_messages
+
+    def _supports(self, peer: Peer, topic: str) -> bool:
+        # Whoever requests parts can send them, too: peers only remember (`Peers.join`) who says either.
+        return topic in peer.partial and peer.extensions.partial_messages
+
+    # --- groups
+
+    def publish(self, topic: str, message: PartialMessage, members: Iterable[Peer]) -> None:
+        """Send what we have of a message to those who lack it.
+
+        :param members: the mesh, or those who get messages in its stead
+        :raises LocalProtocolError: the topic has no messages in parts
+        """
+        groups = self._groups.get(topic)
+        if groups is None:
+            raise LocalProtocolError(f"expected topic {topic!r} to have messages in parts: enable them, then join it")
+        group = groups.get(message.group_id)
+        if group is None:
+            group = groups[message.group_id] = _Group(None, self._config.partial_ttl)
+        group.message = message
+        group.begun_by = None
+        group.left = self._config.partial_ttl
+        for peer in members:
+            if self.replaces_whole(peer, topic) or self.replaces_theirs(peer, topic):
+                group.peers.setdefault(peer, _Known())
+        for peer in tuple(group.peers):
+            self._send(peer, topic, message, group)
+
+    def received(self, peer: Peer, partial: Partial) -> None:
+        """A peer sends parts, or tells which it has."""
+        topic = partial.topic
+        how = self._topics.get(topic)
+        if how is None or not peer.extensions.partial_messages:
+            return
+        if self._score.score(peer.id) < self._score.thresholds.gossip:
+            return
+        group = self._group(peer, topic, partial.group_id)
+        if group is None:
+            return
+        known = group.peers.setdefault(peer, _Known())
+        if partial.parts_metadata is not None:
+            before = known.has
+            try:
+                known.has = partial.parts_metadata if before is None else how.merge(before, partial.parts_metadata)
+            except Exception as error:  # noqa: BLE001
+                self._failed(peer, topic, error)
+                return
+            if known.has == before and partial.message is None:
+                return
+        self._outgoing.do(DeliverPartial(peer.id, partial))
+        if group.message is not None:
+            self._send(peer, topic, group.message, group)
+
+    def gossip(self, topic: str, peers: Iterable[Peer]) -> None:
+        """Tell peers outside the mesh what we have, each once a group."""
+        for group_id, group in self._groups.get(topic, {}).items():
+            if group.message is None:
+                continue
+            metadata = group.message.parts_metadata
+            for peer in peers:
+                if peer not in group.peers:
+                    known = group.peers[peer] = _Known()
+                    known.told = metadata
+                    self._outgoing.to(peer).partial.append(Partial(topic, group_id, None, metadata))
+
+    def has_news(self, topic: str) -> bool:
+        """Whether there is anything to tell outside the mesh."""
+        return any(group.message is not None for group in self._groups.get(topic, {}).values())
+
+    def age(self) -> None:
+        """A heartbeat is over."""
+        for groups in self._groups.values():
+            for group_id, group in tuple(groups.items()):
+                group.left -= 1
+                if not group.left:
+                    del groups[group_id]
+
+    def forget(self, peer: Peer) -> None:
+        """A peer is gone."""
+        for groups in self._groups.values():
+            for group_id, group in tuple(groups.items()):
+                group.peers.pop(peer, None)
+                if group.begun_by is peer:
+                    del groups[group_id]
+
+    def _group(self, peer: Peer, topic: str, group_id: bytes) -> _Group | None:
+        """A group that a peer speaks of; None where it speaks of too many."""
+        groups = self._groups[topic]
+        group = groups.get(group_id)
+        if group is None:
+            begun = [group.begun_by for group in groups.values() if group.begun_by is not None]
+            config = self._config
+            if len(begun) >= config.max_partial_groups or begun.count(peer) >= config.max_partial_groups_per_peer:
+                self._quotas.take(self._quotas.groups, peer)
+                return None
+            group = groups[group_id] = _Group(peer, config.partial_ttl)
+        return group
+
+    def _send(self, peer: Peer, topic: str, message: PartialMessage, group: _Group) -> None:
+        """Send a peer the parts that it lacks, and our metadata where it does not know it."""
+        known = group.peers[peer]
+        parts = None
+        if self._requests(peer, topic):
+            try:
+                parts = message.parts_for(known.has)
+            except Exception as error:  # noqa: BLE001
+                known.has = None
+                self._failed(peer, topic, error)
+                return
+        metadata: bytes | None = message.parts_metadata
+        if known.told == metadata:
+            metadata = None
+        if parts is None and metadata is None:
+            return
+        encoded = None
+        if parts is not None:
+            encoded, known.has = parts
+        if metadata is not None:
+            known.told = metadata
+        self._outgoing.to(peer).partial.append(Partial(topic, message.group_id, encoded, metadata))
+
+    def _failed(self, peer: Peer, topic: str, error: Exception) -> None:
+        """The application could not make sense of what a peer told, or has an error of its own."""
+        if isinstance(error, (ValueError, RemoteProtocolError)):
+            self._score.reject_untracked(peer.id, topic)
+        self._outgoing.do(Rejected(None, topic, peer.id, f"the application refused its parts metadata: {error!r}"))
