@@ -57,6 +57,16 @@ if TYPE_CHECKING:
     from p2pstack.protocols.perf import perf as perf
     from p2pstack.protocols.ping import Ping as Ping
     from p2pstack.protocols.ping import ping as ping
+    from p2pstack.pubsub import FloodSub as FloodSub
+    from p2pstack.pubsub import GossipSub as GossipSub
+    from p2pstack.pubsub import GossipSubConfig as GossipSubConfig
+    from p2pstack.pubsub import Message as Message
+    from p2pstack.pubsub import Overflow as Overflow
+    from p2pstack.pubsub import Published as Published
+    from p2pstack.pubsub import ScoreConfig as ScoreConfig
+    from p2pstack.pubsub import SigningPolicy as SigningPolicy
+    from p2pstack.pubsub import TopicScoreConfig as TopicScoreConfig
+    from p2pstack.pubsub import Verdict as Verdict
     from p2pstack.security.noise import Noise as Noise
     from p2pstack.security.plaintext import Plaintext as Plaintext
     from p2pstack.swarm.config import SwarmConfig as SwarmConfig
@@ -112,6 +122,18 @@ _HOMES = {
     "p2pstack.protocols.identify": ("Identify",),
     "p2pstack.protocols.perf": ("Perf", "PerfResult", "perf"),
     "p2pstack.protocols.ping": ("Ping", "ping"),
+    "p2pstack.pubsub": (
+        "FloodSub",
+        "GossipSub",
+        "GossipSubConfig",
+        "Message",
+        "Overflow",
+        "Published",
+        "ScoreConfig",
+        "SigningPolicy",
+        "TopicScoreConfig",
+        "Verdict",
+    ),
     "p2pstack.security.noise": ("Noise",),
     "p2pstack.security.plaintext": ("Plaintext",),
     "p2pstack.swarm.config": ("SwarmConfig",),

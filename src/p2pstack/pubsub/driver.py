@@ -1,0 +1,268 @@
+"""What makes a router live: streams bring what peers say, a timer tells the time, and its actions are carried out.
+
+Everything that changes the router is synchronous, and so whole. The tasks around it:
+
+==================  ==============================================================================================
+one for each peer   keeps a stream open to it, and writes what is queued for it (`streams.py`)
+its child           sees that stream end
+one for a stream    that a peer opened: receives, decodes, asks the router, waits until what came is checked
+the timer           sleeps until the router's deadline
+==================  ==============================================================================================
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from anyio import Event, create_task_group, current_time, move_on_after, move_on_at
+from anyio.abc import TaskStatus
+from anyio.lowlevel import checkpoint
+
+from p2pstack.abc.connection import Direction, Stream
+from p2pstack.abc.host import Host
+from p2pstack.errors import LocalProtocolError, RemoteProtocolError
+from p2pstack.identity.address import ip_of
+from p2pstack.identity.peer_id import PeerId
+from p2pstack.pubsub.actions import Action, Connect, Deliver, Discard, Forward, Send, Validate
+from p2pstack.pubsub.codec import RPCDecoder
+from p2pstack.pubsub.config import PubSubConfig
+from p2pstack.pubsub.connector import Connector
+from p2pstack.pubsub.events import Grafted, PeerJoined, PubSubEvent, SendDropped
+from p2pstack.pubsub.message import Message
+from p2pstack.pubsub.outbox import Outbox
+from p2pstack.pubsub.router import Link, Router
+from p2pstack.pubsub.streams import PeerStreams
+from p2pstack.pubsub.subscription import Gate, Subscriptions, TopicSubscription
+from p2pstack.pubsub.table import PeerTable
+from p2pstack.pubsub.validation import Outcome, Validation, Verdict
+
+__all__ = ["Driver"]
+
+
+class Driver:
+    """A router in a host.
+
+    :param validation: checks messages, and has `settle` called with what became of them
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        router: Router,
+        *,
+        validation: Validation,
+        config: PubSubConfig,
+        make_outbox: Callable[[], Outbox],
+        make_decoder: Callable[[], RPCDecoder],
+    ) -> None:
+        self.host = host
+        self.router = router
+        self.subscriptions = Subscriptions()
+        self.gate = Gate()
+        #: how many actions and events of each class there were
+        self.counts: Counter[type] = Counter()
+        self.bytes_received = 0
+        self.table = PeerTable(host, self, protocols=router.protocols, make_outbox=make_outbox, config=config)
+        self._validation = validation
+        self._config = config
+        self._make_decoder = make_decoder
+        self._unchecked: list[Validate] = []
+        self._carry_out: dict[type, Callable[[Any], None]] = {
+            Send: self._send,
+            Forward: self._forward,
+            Discard: self._discard,
+            Validate: self._unchecked.append,
+            Deliver: self._deliver,
+            Connect: Connector(host, config, self.table).connect,
+            PeerJoined: self._reached,
+            Grafted: self._reached,
+        }
+        self._due = float("inf")
+        self._moved = Event()
+        self._reach = Event()
+        self._over = False
+
+    # --- life
+
+    async def run(self, *, task_status: TaskStatus[None]) -> None:
+        """Live until cancelled; then let what is queued go out, for a moment, and end."""
+        try:
+            async with create_task_group() as tasks:
+                await tasks.start(self._validation.run)
+                await tasks.start(self.table.run)
+                tasks.start_soon(self._keep_time, name="pubsub timer")
+                task_status.started()
+        finally:
+            self._over = True
+            self.subscriptions.end()
+
+    # --- peers
+
+    def greet(self, streams: PeerStreams, stream: Stream) -> None:
+        """A stream to a peer is open."""
+        peer, router, now = streams.peer, self.router, current_time()
+        if streams.protocol == stream.protocol:
+            self.perform(router.greet_again(peer, now))
+            return
+        if streams.protocol:
+            self.perform(router.remove_peer(peer, now))
+        streams.heard = False
+        connection = stream.connection
+        ip = ip_of(connection.remote_addr)
+        link = Link(
+            stream.protocol,
+            outbound=connection.direction is Direction.OUTBOUND,
+            ip=None if ip is None else str(ip),
+        )
+        self.perform(router.add_peer(peer, link, now))
+
+    def part(self, peer: PeerId) -> None:
+        """A peer is gone."""
+        self.perform(self.router.remove_peer(peer, current_time()))
+
+    async def read(self, streams: PeerStreams, stream: Stream) -> None:
+        """Take what a peer says on a stream, for as long as that lives. What it said must be settled before it may say
+        more: who sends faster than we can check is slowed down."""
+        peer, decoder, router, gate = streams.peer, self._make_decoder(), self.router, self.gate
+        if streams.heard:
+            router.restart_peer(peer)
+        streams.heard = True
+        async for data in stream:
+            if gate.shut:
+                await gate.wait()
+            self.bytes_received += len(data)
+            decoder.receive_data(data)
+            now = current_time()
+            try:
+                while (rpc := decoder.next_rpc()) is not None:
+                    self.perform(router.receive(peer, rpc, now))
+            except RemoteProtocolError as error:
+                self.perform(router.misbehaved(peer, str(error), now))
+                raise
+            if self._unchecked:
+                await self._check()
+            await checkpoint()
+
+    async def _check(self) -> None:
+        unchecked = tuple(self._unchecked)
+        self._unchecked.clear()
+        await self._validation.check(unchecked)
+
+    def settle(self, outcomes: Sequence[Outcome]) -> None:
+        """Messages have been checked."""
+        router, now = self.router, current_time()
+        actions: list[Action] = []
+        for outcome in outcomes:
+            match outcome.verdict:
+                case Verdict.ACCEPT:
+                    actions += router.accept(outcome.message, now)
+                case Verdict.REJECT:
+                    actions += router.reject(outcome.message, outcome.reason, now)
+                case Verdict.IGNORE:
+                    actions += router.ignore(outcome.message, outcome.reason, now)
+        self.perform(actions)
+
+    # --- what the application does
+
+    def join(self, subscription: TopicSubscription) -> None:
+        """A subscription begins."""
+        if self._over:
+            raise LocalProtocolError("the host has ended: make a new one")
+        if subscription.topic not in self.subscriptions:
+            self.perform(self.router.subscribe(subscription.topic, current_time()))
+        self.subscriptions.add(subscription)
+
+    def leave(self, subscription: TopicSubscription) -> None:
+        """A subscription ends."""
+        if self.subscriptions.remove(subscription) and not self._over:
+            self.perform(self.router.unsubscribe(subscription.topic, current_time()))
+
+    def dropped_of(self, subscription: TopicSubscription) -> None:
+        """A subscription lost a message for lack of room."""
+        self._dropped(None, f"message of {subscription.topic}", 1)
+
+    async def publish(self, message: Message) -> int:
+        """Send a message of our own. To how many peers it goes; waits for those whose queues are full, for a while."""
+        actions = self.router.publish(message, current_time())
+        self.perform(actions)
+        crowded: list[PeerStreams] = []
+        count = 0
+        for action in actions:
+            if type(action) is Forward:
+                count += len(action.peers)
+                crowded += [streams for peer in action.peers if (streams := self.table.get(peer)) and streams.crowded]
+        if crowded or self.gate.shut:
+            await self._wait_for_room(crowded)
+        return count
+
+    async def _wait_for_room(self, crowded: Sequence[PeerStreams]) -> None:
+        with move_on_after(self._config.publish_patience):
+            await self.gate.wait()
+            for streams in crowded:
+                while streams.crowded:
+                    await streams.progress()
+            return
+        for streams in crowded:
+            streams.stalled = streams.crowded
+
+    async def wait_for_mesh(self, topic: str, peers: int) -> None:
+        """Wait until messages of a topic go to so many peers."""
+        router = self.router
+        while len(router.mesh(topic) if topic in router.topics else router.peers(topic)) < peers:
+            await self._reach.wait()
+
+    # --- what the router wants done
+
+    def perform(self, actions: Sequence[Action]) -> None:
+        """Carry out actions, in order, and set the timer to what they may have changed."""
+        counts, carry_out, emit = self.counts, self._carry_out, self.host.events.emit
+        for action in actions:
+            kind = type(action)
+            counts[kind] += 1
+            carry_out.get(kind, emit)(action)
+        due = self.router.deadline()
+        if due is not None and due < self._due:
+            self._moved.set()
+
+    def _send(self, action: Send) -> None:
+        if streams := self.table.get(action.peer):
+            if dropped := streams.outbox.put(action.rpc):
+                self._dropped(action.peer, "control", dropped)
+            streams.wake()
+
+    def _forward(self, action: Forward) -> None:
+        message = action.message
+        for peer in action.peers:
+            if streams := self.table.get(peer):
+                if not streams.outbox.put_message(message):
+                    self._dropped(peer, "message", 1)
+                streams.wake()
+
+    def _dropped(self, peer: PeerId | None, what: str, count: int) -> None:
+        self.counts[SendDropped] += count
+        self.host.events.emit(SendDropped(peer, what, count))
+
+    def _discard(self, action: Discard) -> None:
+        if streams := self.table.get(action.peer):
+            streams.outbox.discard(action.ids)
+
+    def _deliver(self, action: Deliver) -> None:
+        self.subscriptions.deliver(action.message)
+
+    def _reached(self, event: PubSubEvent) -> None:
+        self._reach.set()
+        self._reach = Event()
+        self.host.events.emit(event)
+
+    # --- time
+
+    async def _keep_time(self) -> None:
+        while True:
+            due = self.router.deadline()
+            self._due = float("inf") if due is None else due
+            self._moved = Event()
+            with move_on_at(self._due):
+                await self._moved.wait()
+            now = current_time()
+            if now >= self._due:
+                self.perform(self.router.on_deadline(now))
