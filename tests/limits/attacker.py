@@ -275,6 +275,13 @@ class Attacker:
         """Open a stream and speak `protocol` on it, with its first bytes in the same write."""
         await self.send_frames(self.opening(stream, protocol, first))
 
+    async def until_end(self, stream: int) -> Frame:
+        """The frame that ends a stream, in order or not."""
+        while True:
+            got = await self.until(WINDOW_UPDATE, stream=stream)
+            if got.flags & (FIN | RST):
+                return got
+
     async def read(self, stream: int, size: int) -> bytes:
         """So many bytes of what a stream carries."""
         received = b""
