@@ -73,6 +73,32 @@ def test_turns_go_on_where_the_last_batch_stopped(frames: Frames) -> None:
     assert sorted(seen[:3]) == sorted(seen[3:]) == [1, 3, 5]
 
 
+def test_the_rest_of_a_write_goes_with_the_next_where_its_writer_waits(frames: Frames) -> None:
+    outbox = Outbox(record_size=65_519, max_frame=65_507)
+    first, second = _stream(1), _stream(3)
+    for stream in (first, second):
+        outbox.add(stream, bytes(65_536))
+        stream.wants_room = True
+    sizes = [[frame[2:4] for frame in frames(chunk)] for chunk in outbox.take(1 << 20)[0]]
+    assert sizes == [[(1, 65_507)], [(3, 65_507)]]
+    outbox.add(first, bytes(65_536))
+    sizes = [[frame[2:4] for frame in frames(chunk)] for chunk in outbox.take(1 << 20)[0]]
+    assert sizes == [[(1, 65_507)]]
+    assert [(frame[2], frame[3]) for chunk in _drain(outbox) for frame in frames(chunk)] == [(3, 29), (1, 58)]
+
+
+@pytest.mark.parametrize("reason", ["no writer waits", "the window is shut"])
+def test_the_rest_of_a_write_waits_for_nothing_else(frames: Frames, reason: str) -> None:
+    outbox = Outbox(record_size=65_519, max_frame=65_507)
+    for stream in (_stream(1), _stream(3)):
+        outbox.add(stream, bytes(65_536))
+        if reason == "the window is shut":
+            stream.wants_room = True
+            stream.send_credit = 0
+    sent = [(frame[2], frame[3]) for chunk in outbox.take(1 << 20)[0] for frame in frames(chunk)]
+    assert sent == [(1, 65_507), (3, 65_507), (1, 29), (3, 29)]
+
+
 def test_a_batch_is_about_as_large_as_asked() -> None:
     outbox = Outbox(record_size=65_519, max_frame=65_507)
     outbox.add(_stream(1), bytes(1 << 20))

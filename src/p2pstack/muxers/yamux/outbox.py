@@ -79,7 +79,8 @@ class Outbox:
                 parts.append(piece)
                 room -= len(piece)
         streams = self._round
-        while streams and limit > 0:
+        passed = 0
+        while streams and limit > 0 and passed < len(streams):
             if room < _SCRAP and parts:
                 chunks.append(b"".join(parts))
                 limit -= record - room
@@ -87,6 +88,12 @@ class Outbox:
                 room = record
                 continue
             stream = streams[0]
+            if stream.queued < _SCRAP and stream.wants_room and stream.send_credit and (chunks or parts):
+                # Its writer waits for this very turn to end, to write on: the rest of one write goes with the next.
+                streams.rotate(-1)
+                passed += 1
+                continue
+            passed = 0
             if stream.queued:
                 size = min(stream.queued, self._max_frame, room - HEADER_SIZE)
                 parts.append(HEADER.pack(0, DATA, 0, stream.id, size))

@@ -69,7 +69,6 @@ class YamuxStream(MuxedStream):
         state = self._state
         if self._readable is not None:
             raise BusyResourceError("receiving from")
-        await checkpoint_if_cancelled()
         while not state.inbox:
             if self._closed:
                 raise ClosedResourceError
