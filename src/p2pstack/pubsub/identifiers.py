@@ -26,6 +26,10 @@ __all__ = ["MessageId", "data_hash", "source_and_sequence", "source_text_and_num
 MessageId: TypeAlias = Callable[[Message], bytes]
 
 
+#: what rust-libp2p takes for the author where there is none: the multihash of one zero byte, in base58
+_NOBODY = "15R"
+
+
 def source_and_sequence(message: Message) -> bytes:
     """The author's peer id, then the sequence number, in bytes: the specification's default. Needs signed messages."""
     source, sequence = message.source, message.sequence
@@ -34,7 +38,7 @@ def source_and_sequence(message: Message) -> bytes:
 
 def source_text_and_number(message: Message) -> bytes:
     """The author's peer id in base58, then the sequence number in decimals: the default of rust-libp2p."""
-    source = "1" if message.source is None else str(message.source)
+    source = _NOBODY if message.source is None else str(message.source)
     return f"{source}{int.from_bytes(message.sequence or b'', 'big')}".encode()
 
 

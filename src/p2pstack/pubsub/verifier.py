@@ -7,9 +7,9 @@ are awake by then take signatures from the same heap; in the end the caller wait
 each of them has in hand. Without threads, or where all cores are busy, it is as fast as one after the other.
 """
 
-from collections import deque
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import TypeAlias
@@ -83,11 +83,11 @@ class Verifier:
 class _Heap:
     """Signatures, and who is at them."""
 
-    __slots__ = ("_done", "_finished", "_helpers", "_left", "_lock", "_signatures", "results")
+    __slots__ = ("_done", "_finished", "_helpers", "_lock", "_next", "_signatures", "results")
 
     def __init__(self, signatures: Sequence[Signature]) -> None:
         self._signatures = signatures
-        self._left = deque(range(len(signatures)))
+        self._next = count()
         self._lock = Lock()
         self._helpers = 0
         self._finished = False
@@ -97,11 +97,10 @@ class _Heap:
 
     def work(self) -> None:
         """Take signatures until there are none."""
-        left, signatures, results = self._left, self._signatures, self.results
-        while left:
-            try:
-                index = left.popleft()
-            except IndexError:  # another thread took the last one in between
+        signatures, results = self._signatures, self.results
+        # One counter for all threads: no two of them get the same number.
+        for index in self._next:
+            if index >= len(signatures):
                 return
             key, data, signature = signatures[index]
             results[index] = key.verify(data, signature)
