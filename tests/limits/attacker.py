@@ -21,6 +21,7 @@ from typing import Any, Self
 from anyio import (
     AsyncContextManagerMixin,
     BrokenResourceError,
+    CancelScope,
     ClosedResourceError,
     EndOfStream,
     Event,
@@ -337,8 +338,9 @@ class Deaf(AsyncContextManagerMixin):
                 yield self
             finally:
                 tasks.cancel_scope.cancel()
-                for caller in self.callers:
-                    await aclose_forcefully(caller.stream)
+                with CancelScope(shield=True):
+                    for caller in self.callers:
+                        await aclose_forcefully(caller.stream)
 
     async def _answer(self, stream: ByteStream) -> None:
         self.callers.append(Attacker(stream, dialled=False))
