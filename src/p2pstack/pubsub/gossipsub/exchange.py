@@ -15,6 +15,7 @@ Source: libp2p specs, pubsub/gossipsub 1.1, "Prune Backoff and Peer Exchange"; R
 """
 
 from collections.abc import Callable, Sequence
+from math import ceil
 
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.pubsub.actions import Connect
@@ -47,7 +48,7 @@ class Exchange:
         if not peer.features.exchange:
             return Prune(topic)
         named = self._named(peer, topic) if name_peers and self._config.peer_exchange else ()
-        return Prune(topic, round(backoff), named)
+        return Prune(topic, ceil(backoff), named)
 
     def _named(self, peer: Peer, topic: str) -> Sequence[tuple[PeerId, bytes | None]]:
         score = self._score.score

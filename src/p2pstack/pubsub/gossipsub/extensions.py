@@ -8,7 +8,7 @@ an RPC is  and has Extensions    then
 =========  ====================  ===========================================
 the first  yes                   it is what the peer can; unknown ones are ignored (by the codec)
 the first  no                    the peer can nothing of the kind
-a later    yes                   a breach of rules: ignored, and a P7 penalty
+a later    yes                   a breach of rules (P7): ignored
 a later    no                    nothing
 =========  ====================  ===========================================
 
@@ -16,6 +16,7 @@ Source: libp2p specs, pubsub/gossipsub 1.3, "The Extensions Control Message".
 """
 
 from p2pstack.pubsub.gossipsub.peers import Peer
+from p2pstack.pubsub.gossipsub.scorer import BREACH
 from p2pstack.pubsub.gossipsub.shared import Shared
 from p2pstack.pubsub.rpc import RPC, Extensions
 
@@ -44,4 +45,4 @@ class Handshake:
             if rpc.extensions is not None and peer.features.extensions:
                 peer.extensions = rpc.extensions
         elif rpc.extensions is not None:
-            self._score.add_penalty(peer.id, 1)
+            self._score.add_penalty(peer.id, BREACH)

@@ -1,12 +1,12 @@
 """How much a peer may do between two heartbeats.
 
-What is beyond a limit is not looked at. What is beyond a further one, that no honest peer comes near, costs a P7
-penalty, once a heartbeat.
+What is beyond a limit is not looked at. What is beyond a further one, that no honest peer comes near, is a breach of
+rules (P7), once a heartbeat.
 
 ============================  ==================  ==================================================================
 what                          taken               penalised beyond
 ============================  ==================  ==================================================================
-RPCs with IHAVE               10                  20: two heartbeats of the peer can fall into one of ours
+RPCs with IHAVE               10                  1,000: some have one for each topic
 ids we ask for                5,000               - (it is for us to stop asking)
 ids in IWANT                  10,000              10,000: nobody announces more in two heartbeats
 ids in IDONTWANT              1,000               100,000: a network may have many messages
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 from p2pstack.pubsub.gossipsub.config import GossipSubConfig
 from p2pstack.pubsub.gossipsub.peers import Peer
-from p2pstack.pubsub.gossipsub.scorer import Scorer
+from p2pstack.pubsub.gossipsub.scorer import BREACH, Scorer
 
 __all__ = ["Limit", "Quotas"]
 
@@ -65,7 +65,7 @@ class Quotas:
         self.breaches = Counter[str]()
         ids, unwanted = config.max_ihave_ids, config.max_idontwant_ids
         messages = config.max_ihave_messages
-        self.ihave = Limit("RPCs with IHAVE", messages, 2 * messages)
+        self.ihave = Limit("RPCs with IHAVE", messages, 100 * messages)
         self.asked = Limit("ids we ask for", ids, None)
         self.iwant = Limit("ids in IWANT", 2 * ids, 2 * ids)
         self.unwanted = Limit("ids in IDONTWANT", unwanted, 100 * unwanted)
@@ -82,7 +82,7 @@ class Quotas:
         after = used[peer] = before + amount
         if limit.breach is not None and before <= limit.breach < after:
             self.breaches[limit.what] += 1
-            self._score.add_penalty(peer.id, 1)
+            self._score.add_penalty(peer.id, BREACH)
         return amount if limit.taken is None else max(min(amount, limit.taken - before), 0)
 
     def reset(self) -> None:

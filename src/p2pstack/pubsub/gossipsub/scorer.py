@@ -7,7 +7,11 @@ from p2pstack.identity.peer_id import PeerId
 from p2pstack.pubsub.gossipsub.score.params import ScoreThresholds
 from p2pstack.pubsub.message import Message
 
-__all__ = ["NoScore", "Scorer"]
+__all__ = ["BREACH", "NoScore", "Scorer"]
+
+#: the P7 penalty of what no honest peer does, so much that it cannot pass for an accident
+#: (`ScoreConfig.behaviour_penalty_threshold`)
+BREACH = 3
 
 
 class Scorer(Protocol):
