@@ -1,6 +1,7 @@
 """Connections that are made to cost something: silent, slow, many at once, full of junk."""
 
 import os
+import resource
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
@@ -149,6 +150,46 @@ async def test_of_half_open_connections_the_oldest_make_room(many_descriptors: N
         assert s.hits(scope)[872:] == [LimitHit(scope, 128, 129)]
         for sock in sockets[873:]:
             sock.sendall(HEADER)  # they are still heard
+            assert await s.wait_for(lambda sock=sock: _received(sock)) == [HEADER]
+
+
+async def test_one_address_takes_its_own_places_only() -> None:
+    scope = "inbound connections not yet upgraded, of one IP address"
+    async with scene() as s, AsyncExitStack() as stack:
+        addrs = await s.host.listen("/ip4/0.0.0.0/tcp/0")
+        elsewhere = [address_of(addr) for addr in addrs if "/127." not in str(addr)]
+        if not elsewhere:
+            pytest.skip("this machine has no address but those of loopback, which have no places of their own")
+        sockets = [stack.enter_context(socket.create_connection(elsewhere[0])) for _ in range(20)]
+        loopback = stack.enter_context(socket.create_connection(address_of(s.host.addrs[0])))
+        await s.wait_for(lambda: len(s.hits(scope)) == 12 and s.host._swarm.pending == 9)
+        for sock in sockets[:12]:
+            assert await s.wait_for(lambda sock=sock: _received(sock)) == [b""]
+        assert s.hits(scope) == [LimitHit(scope, 8, 9)] * 12
+        for sock in (*sockets[12:], loopback):
+            sock.sendall(HEADER)
+            assert await s.wait_for(lambda sock=sock: _received(sock)) == [HEADER]
+        (listener,) = s.host._swarm._running.listeners._listeners[1:]  # type: ignore[union-attr]
+        await listener.aclose()
+
+
+async def test_out_of_file_descriptors_those_connected_are_served_and_others_later() -> None:
+    async with scene() as s, AsyncExitStack() as stack:
+        (listener,) = s.host._swarm._running.listeners._listeners  # type: ignore[union-attr]
+        sockets = [stack.enter_context(socket.socket()) for _ in range(30)]
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        highest = max(sock.fileno() for sock in sockets)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 4, hard))
+        try:
+            for sock in sockets:
+                sock.connect(address_of(s.host.addrs[0]))
+                sock.sendall(HEADER)
+            await s.wait_for(lambda: listener.exhausted)  # type: ignore[attr-defined]
+            await s.ping(20)
+            assert s.host._swarm.pending < 30
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for sock in sockets:
             assert await s.wait_for(lambda sock=sock: _received(sock)) == [HEADER]
 
 

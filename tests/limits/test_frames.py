@@ -1,9 +1,11 @@
 """Frames that no muxer sends: each ends its connection, and that one only."""
 
 import os
+import resource
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,8 +71,14 @@ async def test_any_bytes_end_the_connection_or_nothing() -> None:
             assert isinstance((await s.end_of(attacker.peer_id)).error, RemoteProtocolError)
 
 
+def resident() -> int:
+    """Bytes of memory that this process uses."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 async def test_streams_without_end_are_refused_and_told() -> None:
     async with scene() as s, await s.attacker() as attacker:
+        before = resident()
         for start in range(0, 5_000, 1_000):
             await attacker.send_frames(
                 *(frame(WINDOW_UPDATE, SYN, 2 * number + 1, 0) for number in range(start, start + 1_000))
@@ -84,6 +92,7 @@ async def test_streams_without_end_are_refused_and_told() -> None:
         assert hit == LimitHit("inbound streams of one connection", 256, 256, attacker.peer_id)
         assert Census.of(s.host).streams == 256
         await s.ping(3)
+        assert resident() - before < 16 << 20
 
 
 async def test_streams_opened_and_reset_without_end_leave_nothing() -> None:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from p2pstack import DialError, Host, KeyType, PeerIdMismatch, PrivateKey, SecurityError
 from p2pstack.errors import P2PError, RemoteProtocolError
 
-from .attacker import DATA, SYN, Attacker, Deaf, data, field, frame, noise_payload
+from .attacker import DATA, PING, SYN, Attacker, Deaf, data, field, frame, noise_payload
 from .scene import scene
 
 VICTIM = PrivateKey.generate()
@@ -160,6 +160,41 @@ async def test_a_record_cut_short_is_no_orderly_end(sent: bytes) -> None:
         error = (await s.end_of(attacker.peer_id)).error
         assert isinstance(error, SecurityError)
         assert "got the end of the stream" in str(error)
+
+
+@pytest.mark.parametrize("record", [b"\x00\x00", b"\x00\x0f" + bytes(15), b"\xff\xff" + bytes(65_535)], ids=len)
+async def test_a_record_that_nobody_sealed_ends_the_connection_at_once(record: bytes) -> None:
+    async with scene() as s, await s.attacker() as attacker:
+        began = current_time()
+        await attacker.send(record)
+        await attacker.drain()
+        assert current_time() - began < 1
+        error = (await s.end_of(attacker.peer_id)).error
+        assert isinstance(error, SecurityError)
+        assert "expected record 0 of the Noise channel" in str(error)
+
+
+async def test_the_largest_record_there_can_be_is_opened_and_empty_ones_carry_nothing() -> None:
+    async with scene() as s, await s.attacker() as attacker:
+        opening = attacker.opening(1, "/ipfs/ping/1.0.0")
+        largest = opening + data(1, bytes(65_519 - len(opening) - 12))
+        record = attacker.seal(largest)
+        assert len(record) == 2 + 65_535
+        empty = [attacker.noise.encrypt(b"") for _ in range(5_000)]
+        await attacker.send(record + b"".join(len(one).to_bytes(2, "big") + one for one in empty))
+        assert len(await attacker.read(1, 32_000)) >= 32_000
+        await s.ping()
+
+
+@pytest.mark.parametrize("replayed", [0, 1])
+async def test_a_record_that_comes_twice_or_not_at_all_ends_the_connection(replayed: int) -> None:
+    async with scene() as s, await s.attacker() as attacker:
+        records = [attacker.seal(frame(PING, SYN, 0, n)) for n in range(3)]
+        await attacker.send(records[0] + records[0 if replayed else 2])
+        await attacker.drain()
+        error = (await s.end_of(attacker.peer_id)).error
+        assert isinstance(error, SecurityError)
+        assert "expected record 1 of the Noise channel" in str(error)
 
 
 async def test_frames_may_come_with_the_last_message_of_the_handshake() -> None:
