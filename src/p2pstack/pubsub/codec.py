@@ -29,8 +29,6 @@ MAX_ELEMENTS = 5_000
 #: keys of what a peer says of its extensions
 _PARTIAL_MESSAGES = 10 << 3
 _TEST_EXTENSION = 6_492_434 << 3
-#: keys of the fields of bytes, by number, as they are encoded
-_KEYS = [b"%c" % (number << 3 | 2) for number in range(7)]
 
 
 class RPCDecoder:
@@ -141,14 +139,15 @@ class _Parser(FieldReader):
         )
 
     def _message(self, data: bytes) -> RawMessage:
-        values: list[bytes | None] = [None] * 7
+        content = topic = b""
+        source = sequence = signature = key = None
         last = pos = signed = 0
         end = len(data)
         while pos < end:
-            key = data[pos]
-            number = key >> 3
-            if key & 7 != 2 or not last < number < 7:
+            tag = data[pos]
+            if tag <= last or tag > 0x32 or tag & 7 != 2:
                 return self._odd_message(data)
+            last = tag
             size = data[pos + 1]
             pos += 2
             if size > 0x7F:
@@ -156,26 +155,39 @@ class _Parser(FieldReader):
             stop = pos + size
             if stop > end:
                 raise RemoteProtocolError(f"pubsub message: expected a field of {size} bytes, got {end - pos}")
-            values[number] = data[pos:stop]
+            value = data[pos:stop]
             pos = stop
-            if number < 5:
-                signed = stop
-            last = number
-        return _raw_message(values, data, data[:signed])
+            if tag == 0x0A:
+                source, signed = value, stop
+            elif tag == 0x12:
+                content, signed = value, stop
+            elif tag == 0x1A:
+                sequence, signed = value, stop
+            elif tag == 0x22:
+                topic, signed = value, stop
+            elif tag == 0x2A:
+                signature = value
+            elif tag == 0x32:
+                key = value
+            else:
+                raise RemoteProtocolError("pubsub message: expected fields of numbers from 1 on, got one of number 0")
+        return _raw_message(topic, content, source, sequence, signature, key, data, data[:signed])
 
     def _odd_message(self, data: bytes) -> RawMessage:
         """A message with unknown fields, or with known ones twice or in another order."""
-        values: list[bytes | None] = [None] * 7
+        values: dict[int, bytes] = {}
         unknown: list[bytes] = []
         start = 0
         for key, value, _, stop in self.fields(data):
-            if key & 7 == 2 and key >> 3 < 7:
-                values[key >> 3] = value
+            if key & 7 == 2 and key <= 0x32:
+                values[key] = value
             else:
                 unknown.append(data[start:stop])
             start = stop
-        known = [encode_field(_KEYS[number], value) for number, value in enumerate(values[:5]) if value is not None]
-        return _raw_message(values, data, b"".join(known + unknown))
+        known = [encode_field(b"%c" % key, values[key]) for key in sorted(values) if key < 0x2A]
+        get = values.get
+        signed = b"".join(known + unknown)
+        return _raw_message(get(0x22, b""), get(0x12, b""), get(0x0A), get(0x1A), get(0x2A), get(0x32), data, signed)
 
     def _subscribe(self, data: bytes) -> Subscribe:
         topic, flags = "", [0] * 5
@@ -244,15 +256,22 @@ class _Parser(FieldReader):
         return Partial(_text(values[1] or b""), values[2] or b"", values[3], values[4])
 
 
-def _raw_message(values: list[bytes | None], encoded: bytes, signed: bytes) -> RawMessage:
-    """A message of the values of its fields, by number."""
-    _, source, data, sequence, topic, signature, key = values
+def _raw_message(
+    topic: bytes,
+    data: bytes,
+    source: bytes | None,
+    sequence: bytes | None,
+    signature: bytes | None,
+    key: bytes | None,
+    encoded: bytes,
+    signed: bytes,
+) -> RawMessage:
     try:
-        text = str(topic, "utf-8") if topic else ""
+        text = str(topic, "utf-8")
     except UnicodeDecodeError:
         text = ""
     about = b"" if signature is None else SIGN_PREFIX + signed
-    return RawMessage(text, data or b"", source, sequence, signature, key, encoded, about)
+    return RawMessage(text, data, source, sequence, signature, key, encoded, about)
 
 
 def _text(value: bytes) -> str:

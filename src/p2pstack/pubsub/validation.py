@@ -31,7 +31,7 @@ from p2pstack.pubsub.signing import BAD_SIGNATURE, KeyRing
 from p2pstack.pubsub.validators import Inquiry, Outcome, Validator, Verdict
 from p2pstack.pubsub.verifier import Signature, Verifier
 
-__all__ = ["Validation", "ValidationConfig"]
+__all__ = ["Outcome", "Validation", "ValidationConfig", "Validator", "Verdict"]
 
 #: messages that are checked before other tasks get their turn: 2 ms where there is one core
 _STEP = 32
