@@ -6,15 +6,15 @@ id is *seen* once a message with it has passed its checks, and not before; and w
 message that failed, is its bytes. A forged copy can therefore neither hide the true one nor put the blame for itself on
 those who brought the true one.
 
-==========  =====================  =======================  ==========  ===========  ==================
-the id is   the same bytes come    other bytes come         accepted    rejected     ignored
-==========  =====================  =======================  ==========  ===========  ==================
-unknown     validate: validating   validate: validating     -           -            -
-validating  duplicate, shares the  validate as well         seen        refused [1]  seen; unknown where
-            outcome                                                                  it was not checked
-seen        duplicate              duplicate                duplicate   refused [1]  seen
-refused     rejected               validate: validating     -           -            -
-==========  =====================  =======================  ==========  ===========  ==================
+==========  =====================  ======================  =========  ===========  =======
+the id is   the same bytes come    other bytes come        accepted   rejected     ignored
+==========  =====================  ======================  =========  ===========  =======
+unknown     validate: validating   validate: validating    -          -            -
+validating  duplicate, shares the  validate, too           seen       refused [1]  seen
+            outcome
+seen        duplicate              duplicate               duplicate  refused [1]  seen
+refused     rejected               validate: validating    -          -            -
+==========  =====================  ======================  =========  ===========  =======
 
 [1] these bytes are, not the id
 
@@ -151,11 +151,10 @@ class Admission:
         self._refused.add(sha256(message.encoded).digest(), now)
         return self._settle(message)
 
-    def ignore(self, message: Message, now: float, *, checked: bool = True) -> None:
-        """A message is of no use. Where it was not `checked`, it may come again."""
+    def ignore(self, message: Message, now: float) -> None:
+        """A message is of no use."""
         self._settle(message)
-        if checked:
-            self.seen.add(message.id, now)
+        self.seen.add(message.id, now)
 
     def expire(self, now: float) -> None:
         """Forget what is due."""

@@ -113,8 +113,8 @@ class FloodSubRouter(Router):
         self._admission.reject(message, now)
         return [Rejected(message.id, message.topic, message.received_from, reason)]
 
-    def ignore(self, message: Message, reason: str, now: float, *, checked: bool = True) -> Sequence[Action]:
-        self._admission.ignore(message, now, checked=checked)
+    def ignore(self, message: Message, reason: str, now: float) -> Sequence[Action]:
+        self._admission.ignore(message, now)
         return [Rejected(message.id, message.topic, message.received_from, reason)]
 
     def _left(self, peer: PeerId, topic: str) -> PeerLeft:

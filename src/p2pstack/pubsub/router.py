@@ -85,9 +85,8 @@ class Router(ABC):
         """A message is invalid: all who sent it pay for it."""
 
     @abstractmethod
-    def ignore(self, message: Message, reason: str, now: float, *, checked: bool = True) -> Sequence[Action]:
-        """A message is of no use, or could not be checked: nobody pays for it. Where its signature was not even
-        `checked` it may come again, for it may have been a forged copy of a good one."""
+    def ignore(self, message: Message, reason: str, now: float) -> Sequence[Action]:
+        """A message, whose signature is good, is of no use, or the application was too busy for it: nobody pays."""
 
     # --- time
 

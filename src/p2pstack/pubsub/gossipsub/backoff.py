@@ -65,16 +65,14 @@ class Backoff:
         due = now - self._slack
         return {peer for peer, end in ends.items() if end > due}
 
-    def clean(self, tick: int, now: float) -> None:
+    def clean(self, now: float) -> None:
         """Forget what is over in one of fifteen parts of the topics: to be called at each heartbeat."""
         due = now - self._slack
-        for number, topic in enumerate(tuple(self._ends)):
-            if (number + tick) % _ROUNDS == 0:
-                left = {peer: end for peer, end in self._ends[topic].items() if end > due}
-                if left:
-                    self._ends[topic] = left
-                else:
-                    del self._ends[topic]
+        for topic in tuple(self._ends)[: -(-len(self._ends) // _ROUNDS)]:
+            left = {peer: end for peer, end in self._ends.pop(topic).items() if end > due}
+            if left:
+                # It is the last again: the others come first.
+                self._ends[topic] = left
 
     def __len__(self) -> int:
         """How many are remembered."""

@@ -65,7 +65,7 @@ class Heartbeat:
         self._ticks += 1
         shared.quotas.reset()
         shared.admission.expire(now)
-        shared.backoff.clean(self._ticks, now)
+        shared.backoff.clean(now)
         self._unwanted.shift()
         for peer, count in shared.promises.broken(now).items():
             score.add_penalty(peer.id, count)

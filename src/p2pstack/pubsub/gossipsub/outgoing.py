@@ -32,12 +32,6 @@ class Outgoing:
             self._addressed.append(peer)
         return draft
 
-    def forget(self, peer: Peer) -> None:
-        """Say nothing to a peer that is gone."""
-        if peer.draft is not None:
-            peer.draft = None
-            self._addressed.remove(peer)
-
     def take(self) -> list[Action]:
         """All of it, what is to be said first."""
         actions = self._actions

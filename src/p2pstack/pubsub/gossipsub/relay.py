@@ -110,6 +110,8 @@ class Relay:
                 if len(raw.data) >= self._config.idontwant_threshold:
                     large.setdefault(topic, []).append(id_)
             elif isinstance(action, Duplicate):
+                # It need not have come before: it may be one of ours, of an earlier life.
+                self._promises.keep(action.id)
                 self._score.duplicate(peer.id, topic, action.id, now)
             elif action.reason is not BLACKLISTED:
                 self._score.reject_untracked(peer.id, topic)
@@ -142,9 +144,9 @@ class Relay:
             self._score.reject_untracked(sender, message.topic)
         return [Rejected(message.id, message.topic, message.received_from, reason)]
 
-    def ignore(self, message: Message, reason: str, now: float, *, checked: bool) -> Sequence[Action]:
+    def ignore(self, message: Message, reason: str, now: float) -> Sequence[Action]:
         """A message is of no use."""
-        self._admission.ignore(message, now, checked=checked)
+        self._admission.ignore(message, now)
         return [Rejected(message.id, message.topic, message.received_from, reason)]
 
     def _recipients(self, message: Message, members: AbstractSet[Peer], senders: Sequence[PeerId]) -> list[PeerId]:

@@ -39,7 +39,7 @@ from p2pstack.pubsub.gossipsub.partial import Partials
 from p2pstack.pubsub.gossipsub.parts import PartialMessage, PartialTopic
 from p2pstack.pubsub.gossipsub.peers import Peer
 from p2pstack.pubsub.gossipsub.relay import Relay
-from p2pstack.pubsub.gossipsub.scorer import NoScore, Scorer
+from p2pstack.pubsub.gossipsub.scorer import BREACH, NoScore, Scorer
 from p2pstack.pubsub.gossipsub.shared import Shared
 from p2pstack.pubsub.message import Message
 from p2pstack.pubsub.router import Link, Router
@@ -203,7 +203,7 @@ class GossipSubRouter(Router):
         return self._outgoing.take()
 
     def misbehaved(self, peer: PeerId, reason: str, now: float) -> Sequence[Action]:
-        self._score.add_penalty(peer, 1)
+        self._score.add_penalty(peer, BREACH)
         return [Rejected(None, "", peer, reason)]
 
     def accept(self, message: Message, now: float) -> Sequence[Action]:
@@ -212,8 +212,8 @@ class GossipSubRouter(Router):
     def reject(self, message: Message, reason: str, now: float) -> Sequence[Action]:
         return self._relay.reject(message, reason, now)
 
-    def ignore(self, message: Message, reason: str, now: float, *, checked: bool = True) -> Sequence[Action]:
-        return self._relay.ignore(message, reason, now, checked=checked)
+    def ignore(self, message: Message, reason: str, now: float) -> Sequence[Action]:
+        return self._relay.ignore(message, reason, now)
 
     # --- the parts of these
 
