@@ -121,7 +121,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     # Building the peers has a deadline of its own.
     for item in items:
-        if item.path.parent == Path(__file__).parent:
+        if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.timeout(TEST_DEADLINE, func_only=True))
 
 
@@ -153,13 +153,21 @@ class Build:
 @pytest.fixture(scope="session")
 def builds(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Build]]:
     """The builds of the peers that the tests to be run need. All at once, as two download while two compile."""
-    wanted = {item.callspec.params.get("peer") for item in request.session.items if hasattr(item, "callspec")}
+    wanted = {name for item in request.session.items for name in peers_of(item)}
     logs = tmp_path_factory.mktemp("builds")
     with ExitStack() as stack:
         builds = {name: start_build(name, logs / f"{name}.log", stack) for name in FOREIGN if name in wanted}
         yield builds
         for build in builds.values():
             build.stop()
+
+
+def peers_of(item: pytest.Item) -> Sequence[str]:
+    """The peers that a test needs: the one it is about, or all."""
+    callspec: Any = getattr(item, "callspec", None)
+    if callspec is not None and "peer" in callspec.params:
+        return [callspec.params["peer"]]
+    return [*FOREIGN, "p2pstack"] if "programs" in getattr(item, "fixturenames", ()) else []
 
 
 def start_build(name: str, log: Path, stack: ExitStack) -> Build:
@@ -179,10 +187,20 @@ def cache() -> Path:
 @pytest.fixture(params=[*FOREIGN, "p2pstack"])
 def peer(request: pytest.FixtureRequest, builds: Mapping[str, Build]) -> Peer:
     """Each of the other implementations, and the peer made with this one, which the benchmarks set beside them."""
-    if request.param == "p2pstack":
+    return built(request.param, builds)
+
+
+@pytest.fixture
+def programs(request: pytest.FixtureRequest, builds: Mapping[str, Build]) -> Mapping[str, Sequence[str]]:
+    """The programs of the peers that a test needs, by their names."""
+    return {name: built(name, builds).program for name in peers_of(request.node)}
+
+
+def built(name: str, builds: Mapping[str, Build]) -> Peer:
+    if name == "p2pstack":
         return Peer("p2pstack", [sys.executable, str(PEERS / "p2pstack" / "peer.py")])
     try:
-        return builds[request.param].result()
+        return builds[name].result()
     except PeerCannot as reason:
         pytest.skip(str(reason))
 

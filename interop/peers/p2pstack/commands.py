@@ -5,15 +5,16 @@ import os
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from statistics import median
 from time import perf_counter
 
 import anyio
 from exchanges import Failure, exchange_echo, exchange_hash, open_stream
 from hosts import PATIENCE, connected, dialler, fresh_diallers, listener, new_identify
+from pubsub_node import running_node
 
-from p2pstack import Host, NegotiationError, PeerIdMismatch, PrivateKey, Stream
+from p2pstack import Host, NegotiationError, P2PError, PeerIdMismatch, PrivateKey, Stream
 from p2pstack import perf as exchange_perf
 from p2pstack import ping as pings
 from p2pstack.identity.address import split_peer, with_peer
@@ -45,13 +46,47 @@ async def listen(options: Namespace) -> None:
 
 
 async def stdin_ended() -> None:
+    async for _ in stdin_lines():
+        pass
+
+
+async def stdin_lines() -> AsyncGenerator[bytes]:
+    rest = b""
     try:
         while True:
             await anyio.wait_readable(sys.stdin)
-            if not os.read(sys.stdin.fileno(), 4096):
+            chunk = os.read(sys.stdin.fileno(), 1 << 16)
+            if not chunk:
                 return
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                yield line
     except PermissionError:  # a file, or /dev/null: nobody can wait for it, and it has ended
         return
+
+
+async def pubsub(options: Namespace) -> None:
+    key = PrivateKey.generate(options.key)
+    config = json.loads(options.config)
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with (
+            running_node(config, lambda line: report(**line), key=key, listen=options.listen) as node,
+            anyio.create_task_group() as tasks,
+        ):
+            report(event="listening", peer_id=node.peer_id, addrs=node.addrs)
+
+            async def wait_for_signal() -> None:
+                await anext(signals)
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(wait_for_signal)
+            async for line in stdin_lines():
+                request = json.loads(line)
+                try:
+                    report(event="done", do=request["do"], **await node.execute(request))
+                except (P2PError, OSError, ValueError, TimeoutError) as error:
+                    report(event="failed", do=request["do"], error=f"{type(error).__name__}: {error}")
+            tasks.cancel_scope.cancel()
 
 
 async def ping(options: Namespace) -> None:
@@ -194,6 +229,7 @@ async def unknown_protocol(options: Namespace) -> None:
 
 COMMANDS = {
     "listen": listen,
+    "pubsub": pubsub,
     "ping": ping,
     "identify": identify,
     "echo": echo,

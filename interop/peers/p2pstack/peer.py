@@ -40,8 +40,10 @@ def parse_args() -> argparse.Namespace:
     subparsers = parser.add_subparsers(dest="command", required=True)
     for command in COMMANDS:
         subparser = subparsers.add_parser(command)
-        if command == "listen":
+        if command in ("listen", "pubsub"):
             subparser.add_argument("--listen", default="/ip4/127.0.0.1/tcp/0")
+            if command == "pubsub":
+                subparser.add_argument("--config", default="{}")
         else:
             subparser.add_argument("target", type=target)
         for name, default in OPTIONS.get(command, {}).items():

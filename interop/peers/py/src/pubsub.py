@@ -121,7 +121,7 @@ class Node:
             case "publish":
                 await self.pubsub.publish(topic, bytes.fromhex(request["data"]))
             case "load":
-                return await self.load(**{name: value for name, value in request.items() if name != "do"})
+                return await self.load(topic, request)
             case "count":
                 self.counters[topic] = Counter()
             case "counted":
@@ -161,14 +161,16 @@ class Node:
                 **{"from": str(forwarder)},
             )
 
-    async def load(self, topic: str, count: int, first: int = 0, bytes: int = 0, per_second: float = 0) -> dict[str, Any]:
+    async def load(self, topic: str, request: dict[str, Any]) -> dict[str, Any]:
         """Publish many messages: each begins with its number and with when it was published."""
+        count, first, size = request["count"], request.get("first", 0), request.get("bytes", 0)
+        rate = request.get("per_second", 0)
         start = perf_counter()
-        for number in range(first, first + count):
-            if per_second:
-                await trio.sleep(max(0.0, start + (number - first) / per_second - perf_counter()))
-            data = number.to_bytes(8) + microseconds().to_bytes(8)
-            await self.pubsub.publish(topic, data.ljust(bytes, b"\0"))
+        for i in range(count):
+            if rate:
+                await trio.sleep(max(0.0, start + i / rate - perf_counter()))
+            data = (first + i).to_bytes(8) + microseconds().to_bytes(8)
+            await self.pubsub.publish(topic, data.ljust(size, b"\0"))
         return {"count": count, "seconds": perf_counter() - start}
 
 
