@@ -327,3 +327,16 @@ async def test_who_asks_without_end_and_never_reads_is_answered_within_its_windo
             assert session.bytes_queued <= 1 << 20
         await attacker.until(DATA)
         await s.ping()
+
+
+async def test_who_asks_and_never_reads_has_sixteen_answers_waiting() -> None:
+    scope = "inbound streams of one peer for /ipfs/id/1.0.0"
+    async with scene() as s:
+        for n in range(300):  # an answer larger than the window of its stream
+            s.host.handle(f"/{n}/{'a' * 1_000}", handler=_never)
+        attacker = await s.attacker()
+        for stream in range(1, 61, 2):
+            await attacker.open(stream, "/ipfs/id/1.0.0")
+        await s.wait_for(lambda: len(s.hits(scope)) == 14)
+        assert s.hits(scope)[0] == LimitHit(scope, 16, 16, attacker.peer_id)
+        await s.ping()

@@ -144,6 +144,16 @@ async def test_a_header_cut_short_resets_its_stream() -> None:
         await attacker.ping(3)
 
 
+async def test_a_seventeenth_stream_of_perf_is_reset() -> None:
+    async with scene(services=[Perf()]) as s, await s.attacker() as attacker:
+        for stream in range(1, 35, 2):
+            await attacker.open(stream, PERF)
+        await attacker.until(WINDOW_UPDATE, RST, stream=33)
+        hit = await s.hit(f"inbound streams of one peer for {PERF}")
+        assert hit == LimitHit(f"inbound streams of one peer for {PERF}", 16, 16, attacker.peer_id)
+        await attacker.ping(101)
+
+
 async def test_a_transfer_on_which_nothing_moves_is_given_up() -> None:
     async with scene(services=[Perf(stall_timeout=0.15)]) as s, await s.attacker() as attacker:
         await attacker.open(1, PERF, bytes(8))  # and no end
