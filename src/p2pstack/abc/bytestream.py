@@ -18,6 +18,10 @@ class PushbackStream(ByteStream):
     def unread(self, data: bytes) -> None:
         """Put `data` in front of what the next receive returns. An empty `data` changes nothing."""
 
+    async def send_with_next(self, data: bytes) -> None:
+        """Send `data`; it may wait for the next send, if that comes before the next receive that has to wait."""
+        await self.send(data)
+
 
 class RawStream(PushbackStream):
     """What a transport makes: bytes as the network gives them."""

@@ -63,8 +63,9 @@ async def negotiate_inbound(
             data = await stream.receive()
             if accepted := accept_at_once(data, protocols):
                 protocol, size = accepted
+                answer = stream.send_with_next if len(data) > size else stream.send
                 with suppress(BrokenResourceError):
-                    await stream.send(data[:size])
+                    await answer(data[:size])
                 stream.unread(data[size:])
                 return protocol
             stream.unread(data)

@@ -70,7 +70,7 @@ class SharedDials:
             mine = _Dial(peer, tuple(addrs))
             dial = self._under_way.setdefault(mine.key, mine)
             if dial is mine:
-                self._tasks.start_soon(self._run, dial, name=f"dial {peer or addrs}")
+                self._tasks.start_soon(self._run, dial, name="dial")
             await self._wait(dial)
             if dial.connection is not None:
                 return dial.connection

@@ -386,3 +386,31 @@ async def test_an_ipv6_connection() -> None:
             accepted.sendall(b"six")
             assert await stream.receive() == b"six"
         await stream.aclose()
+
+
+async def test_what_may_wait_goes_out_with_the_next_send(streams: Any) -> None:
+    async with streams() as (ours, theirs):
+        await ours.send_with_next(b"answer, ")
+        await ours.send_with_next(b"and ")
+        with move_on_after(0):
+            await theirs.receive()
+            raise AssertionError("it did not wait")
+        await ours.send(b"question")
+        assert await theirs.receive() == b"answer, and question"
+
+
+@pytest.mark.parametrize("how", ["receive", "receive_view", "send_eof"])
+async def test_what_may_wait_goes_out_before_who_sent_it_waits(streams: Any, how: str) -> None:
+    async with streams() as (ours, theirs), create_task_group() as tasks:
+        await ours.send_with_next(b"answer")
+        tasks.start_soon(getattr(ours, how))
+        assert await theirs.receive() == b"answer"
+        tasks.cancel_scope.cancel()
+
+
+async def test_nothing_overtakes_what_waits(streams: Any) -> None:
+    async with streams() as (ours, theirs):
+        await ours.send_with_next(b"answer, ")
+        assert ours.send_nowait(b"question") == 0
+        await ours.send(b"question")
+        assert await theirs.receive() == b"answer, question"

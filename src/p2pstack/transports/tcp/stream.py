@@ -8,6 +8,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from anyio import (
@@ -56,12 +57,13 @@ class SocketStream(RawStream):
     :param busy_poll: seconds to stay awake for an answer that is expected soon; 0: never
     """
 
-    __slots__ = ("_brimming", "_buffer", "_poll", "_pump", "_receiving", "_sending", "_socket", "_surplus")
+    __slots__ = ("_brimming", "_buffer", "_held", "_poll", "_pump", "_receiving", "_sending", "_socket", "_surplus")
 
     def __init__(self, sock: socket.socket, *, busy_poll: float = BUSY_POLL) -> None:
         self._socket = sock
         self._poll = BusyPoll(busy_poll)
         self._surplus = b""
+        self._held = b""  # goes out with what is sent next
         self._buffer = _receive_buffer()
         self._brimming = False  # the last read suggests that there is more
         self._pump: Pump | None = None
@@ -118,6 +120,8 @@ class SocketStream(RawStream):
         """Wait until there is something to read."""
         if self._receiving:
             raise BusyResourceError("receiving from")
+        if self._held:
+            await self._send_held()
         self._receiving = True
         try:
             await wait_readable(self._socket)
@@ -136,7 +140,9 @@ class SocketStream(RawStream):
                 try:
                     received = sock.recv_into(buffer)
                 except (BlockingIOError, InterruptedError):
-                    if self._poll.goes_on():
+                    if self._held:
+                        await self._send_held()
+                    elif self._poll.goes_on():
                         os.sched_yield()  # the peer may wait for this very core
                         await checkpoint()
                     else:
@@ -154,9 +160,18 @@ class SocketStream(RawStream):
         self._poll.received(received)
         return received
 
+    async def send_with_next(self, data: bytes) -> None:
+        self._held += data
+
+    async def _send_held(self) -> None:
+        with suppress(BrokenResourceError):  # whoever receives finds out, behind all that had come before
+            await self.send(b"")
+
     async def send(self, item: bytes) -> None:
         if self._sending:
             raise BusyResourceError("sending to")
+        if self._held:
+            item, self._held = self._held + item, b""
         self._sending = True
         sock = self._socket
         try:
@@ -181,7 +196,7 @@ class SocketStream(RawStream):
             self._sending = False
 
     def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
-        if self._sending:
+        if self._sending or self._held:
             return 0
         self._poll.sent(len(data))
         try:
@@ -190,6 +205,8 @@ class SocketStream(RawStream):
             return 0
 
     async def send_eof(self) -> None:
+        if self._held:
+            await self.send(b"")
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError as error:
@@ -241,8 +258,12 @@ async def connect(
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         error = sock.connect_ex(address)
         if error == errno.EINPROGRESS:
-            await wait_writable(sock)
-            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            error = sock.connect_ex(address)  # within the machine it is done by now
+            if error == errno.EALREADY:
+                await wait_writable(sock)
+                error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            elif error == errno.EISCONN:
+                error = 0
         if error:
             raise OSError(error, os.strerror(error))
         return SocketStream(sock, busy_poll=busy_poll)
