@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from anyio import create_task_group, current_time
+from anyio import Event, create_task_group, current_time
 from anyio.lowlevel import checkpoint
 from multiaddr import Multiaddr
 
@@ -126,16 +126,18 @@ async def test_a_byte_now_and_then_buys_no_time(pushed: bool) -> None:
             stream = await attacker.accept_identify()
             await attacker.send_frames(data(stream, HEADER + line("/ipfs/id/1.0.0")))
         began = current_time()
+        over = Event()
         async with create_task_group() as tasks:
 
             async def drip() -> None:
-                for byte in delimited(field(6, "x" * 8_000)):
-                    await attacker.send_frames(data(stream, bytes([byte])))
+                rest = iter(delimited(field(6, "x" * 8_000)))
+                while not over.is_set():
+                    await attacker.send_frames(data(stream, bytes([next(rest)])))
                     await s.ping()
 
             tasks.start_soon(drip)
             await attacker.until(WINDOW_UPDATE, RST, stream=stream)
-            tasks.cancel_scope.cancel()
+            over.set()
         assert 0.1 <= current_time() - began < 1
         await attacker.ping(3)
 
