@@ -191,6 +191,20 @@ def test_what_fits_no_rpc_is_lost() -> None:
     assert (outbox.dropped, outbox.broken) == (2, True)
 
 
+def test_no_rpc_is_longer_than_the_network_takes() -> None:
+    outbox = Outbox(max_size=1_024)
+    assert outbox.put(RPC(ihave=[IHave("t", [bytes(40)] * 400)], subscriptions=[Subscribe("t" * 100)] * 20)) == 0
+    for number in range(20):
+        assert outbox.put_message(message(number, 300))
+    decoder = RPCDecoder(max_size=1_024)
+    decoder.receive_data(outbox.take())
+    rpcs: list[RPC] = []
+    while (rpc := decoder.next_rpc()) is not None:
+        rpcs.append(rpc)
+    assert numbers(rpcs) == list(range(20))
+    assert sum(len(ihave.ids) for rpc in rpcs for ihave in rpc.ihave) == 400
+
+
 @pytest.mark.parametrize("limit", [1, 1 << 30])
 def test_nothing_that_waits_for_a_lost_stream_is_left_once_cleared(limit: int) -> None:
     outbox = Outbox()

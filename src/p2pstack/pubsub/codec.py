@@ -26,6 +26,11 @@ __all__ = ["MAX_ELEMENTS", "MAX_RPC_SIZE", "RPCDecoder", "decode", "encode"]
 MAX_ELEMENTS = 5_000
 
 
+#: RPCs in a row that say nothing: a byte each, they would cost more to take than to send
+_MAX_IDLE = 100
+#: what they are
+_NOTHING = RPC()
+
 #: keys of what a peer says of its extensions
 _PARTIAL_MESSAGES = 10 << 3
 _TEST_EXTENSION = 6_492_434 << 3
@@ -38,23 +43,32 @@ class RPCDecoder:
     :param max_elements: of one RPC, counted before they are decoded
     """
 
-    __slots__ = ("_frames", "_max_elements")
+    __slots__ = ("_frames", "_idle", "_max_elements")
 
     def __init__(self, *, max_size: int = MAX_RPC_SIZE, max_elements: int = MAX_ELEMENTS) -> None:
         self._frames = FrameDecoder(limit=max_size, what="pubsub RPC")
         self._max_elements = max_elements
+        self._idle = 0  # RPCs that said nothing, since the last one that did
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes as they came. Parses nothing: errors come from `next_rpc`."""
         self._frames.receive_data(data)
 
     def next_rpc(self) -> RPC | None:
-        """The next RPC; None where more bytes are needed.
+        """The next RPC that says something; None where more bytes are needed.
 
-        :raises RemoteProtocolError: too long, too many elements, or no RPC; the stream is of no more use
+        :raises RemoteProtocolError: too long, too many elements, no RPC, or too many that say nothing; the stream is of
+            no more use
         """
-        payload = self._frames.next_frame()
-        return None if payload is None else decode(payload, max_elements=self._max_elements)
+        while (payload := self._frames.next_frame()) is not None:
+            rpc = decode(payload, max_elements=self._max_elements)
+            if rpc is not _NOTHING:
+                self._idle = 0
+                return rpc
+            self._idle += 1
+            if self._idle > _MAX_IDLE:
+                raise RemoteProtocolError(f"pubsub RPC: expected some to say something, got {self._idle} that do not")
+        return None
 
 
 def decode(payload: bytes, *, max_elements: int = MAX_ELEMENTS) -> RPC:
@@ -90,7 +104,9 @@ class _Parser(FieldReader):
             self.count()
             messages.append(self._message(data[pos:stop]))
             pos = stop
-        return RPC(messages=messages) if pos == end else self._mixed(data[pos:], messages)
+        if pos == end:
+            return RPC(messages=messages) if messages else _NOTHING
+        return self._mixed(data[pos:], messages)
 
     def _mixed(self, data: bytes, messages: list[RawMessage]) -> RPC:
         """An RPC of all kinds of things, behind the `messages` that it began with."""
@@ -126,6 +142,8 @@ class _Parser(FieldReader):
                 idontwant.append(IDontWant(self._ids(value)))
             elif key == 0x32:
                 extensions.append(value)
+        if not any((subscriptions, messages, ihave, iwant, graft, prune, idontwant, extensions, partials)):
+            return _NOTHING
         return RPC(
             subscriptions=subscriptions,
             messages=messages,

@@ -45,13 +45,16 @@ class Outbox:
     """
 
     __slots__ = (
-        "_capacity", "_control", "_control_size", "_max_size", "_messages", "_room", "_rpcs", "_slots", "broken",
-        "dropped",
+        "_capacity", "_control", "_control_rpc", "_control_size", "_max_size", "_merged_rpc", "_messages", "_room",
+        "_rpcs", "_slots", "broken", "dropped",
     )  # fmt: skip
 
     def __init__(self, *, capacity: int = 32, max_size: int = MAX_RPC_SIZE) -> None:
         self._capacity = capacity
         self._max_size = max_size
+        #: bytes of an RPC of control, and of one of several messages
+        self._control_rpc = min(CONTROL_SIZE, max_size)
+        self._merged_rpc = min(_MERGED_SIZE, max_size)
         self._control: list[Piece] = []
         self._control_size = 0
         self._messages: dict[bytes, bytes] = {}
@@ -77,7 +80,7 @@ class Outbox:
     def put(self, rpc: RPC) -> int:
         """Queue control, subscriptions or parts. Returns how many pieces found no room."""
         lost = 0
-        for piece in split(rpc):
+        for piece in split(rpc, size=self._control_rpc):
             in_control, data = piece
             gossip = in_control and data[0] in _GOSSIP
             bound = self._capacity * CONTROL_SIZE
@@ -131,7 +134,7 @@ class Outbox:
         """
         parts: list[bytes] = []
         if self._control:
-            for payload in pack(self._control, size=CONTROL_SIZE):
+            for payload in pack(self._control, size=self._control_rpc):
                 parts += (varint.encode(len(payload)), payload)
             self._control.clear()
             self._control_size = 0
@@ -147,7 +150,7 @@ class Outbox:
             length = len(encoded)
             head = b"\x12%c" % length if length < 0x80 else MESSAGE_KEY + varint.encode(length)
             length += len(head)
-            if merged and (size + length > _MERGED_SIZE or len(merged) == 2 * _MERGED_COUNT):
+            if merged and (size + length > self._merged_rpc or len(merged) == 2 * _MERGED_COUNT):
                 parts += (varint.encode(size), *merged)
                 merged.clear()
                 limit -= size
@@ -172,7 +175,7 @@ class Outbox:
             if self._rpcs >= self._capacity or size > self._max_size:
                 return False
             self._rpcs += 1
-            self._room, self._slots = _MERGED_SIZE, _MERGED_COUNT
+            self._room, self._slots = self._merged_rpc, _MERGED_COUNT
         self._room -= size
         self._slots -= 1
         return True
