@@ -56,10 +56,10 @@ def test_too_many_are_pruned_down_with_the_best_kept_and_those_we_dialled() -> N
     made.router.unsubscribe("t", made.now)
     best = [made.peer(number, "t") for number in range(4)]
     strangers = [made.peer(f"stranger {number}", "t") for number in range(8)]
-    dialled = [made.peer(f"dialled {number}", "t", outbound=True) for number in range(4)]
+    dialled = [made.peer(f"dialled {number}", "t", outbound=True) for number in range(6)]
     made.wait(2.0)
     made.router.subscribe("t", made.now)
-    for peer in (*dialled, *best, *strangers):
+    for peer in (*best, *strangers, *dialled):
         made.says(peer, graft=GRAFT)
     assert len(made.router.mesh("t")) > 12
     made.beat()
