@@ -9,6 +9,7 @@
 `hosts.py`         the host that a command talks through
 `keys.py`          `key new`, `key show`, and key files
 `node.py`          `node`
+`pubsub.py`        `pubsub subscribe`, `pubsub publish`
 `ping.py` ...      the commands that talk to a node, a file each
 `demo/`            `demo`: several hosts, each in a process of its own
 =================  =================================================================================================

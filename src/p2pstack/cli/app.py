@@ -21,6 +21,8 @@ app = Typer(
 )
 keys = Typer(help="Make and show identity keys.", no_args_is_help=True)
 app.add_typer(keys, name="key")
+pubsub = Typer(help="Publish to topics, and subscribe to them, by gossipsub.", no_args_is_help=True)
+app.add_typer(pubsub, name="pubsub")
 
 
 class KeyKind(StrEnum):
@@ -64,6 +66,14 @@ KeyFile = Annotated[
 ]
 Loop = Annotated[Backend, Option(help="The event loop to run on.")]
 Json = Annotated[bool, Option("--json", help="Print one JSON object a line and nothing else.")]
+Topic = Annotated[str, Argument(metavar="TOPIC", help="What it is about.")]
+Connect = Annotated[
+    list[str] | None, Option(metavar="ADDR", parser=_address, help="A node to connect to; may be given again.")
+]
+Listen = Annotated[
+    list[str] | None,
+    Option(metavar="ADDR", parser=_address, help="Where to listen; may be given again. Default: nowhere"),
+]
 WhichKey = Annotated[Path, Argument(metavar="FILE", help="The key file.")]
 
 
@@ -106,13 +116,15 @@ def node(
         ),
     ] = None,
     key: KeyFile = None,
-    connect: Annotated[
-        list[str] | None, Option(metavar="ADDR", parser=_address, help="A node to connect to; may be given again.")
+    connect: Connect = None,
+    topic: Annotated[
+        list[str] | None,
+        Option(metavar="TOPIC", help="A topic of pubsub to join, and to pass on messages of; may be given again."),
     ] = None,
     backend: Loop = Backend.ASYNCIO,
     json: Json = False,
 ) -> None:
-    """Serve a node until interrupted: identify, ping, perf and /echo/1.0.0.
+    """Serve a node until interrupted: identify, ping, perf and /echo/1.0.0; with --topic, pubsub.
 
     To be reached from other machines, listen on /ip4/0.0.0.0/tcp/4001 or the like.
     """
@@ -120,7 +132,11 @@ def node(
 
     output = Output(as_json=json)
     addrs = listen or ["/ip4/127.0.0.1/tcp/0"]
-    _end(run(lambda: node(output, listen=addrs, key_file=key, connect=connect or []), backend=backend, serves=True))
+
+    def command() -> Awaitable[None]:
+        return node(output, listen=addrs, key_file=key, connect=connect or [], topics=topic or [])
+
+    _end(run(command, backend=backend, serves=True))
 
 
 @app.command()
@@ -187,6 +203,55 @@ def perf(
     _end(run(command, backend=backend))
 
 
+@pubsub.command("subscribe")
+def pubsub_subscribe(
+    topic: Topic,
+    connect: Connect = None,
+    listen: Listen = None,
+    count: Annotated[int | None, Option(min=1, metavar="N", help="End after so many messages.")] = None,
+    key: KeyFile = None,
+    backend: Loop = Backend.ASYNCIO,
+    json: Json = False,
+) -> None:
+    """Print the messages of TOPIC."""
+    from p2pstack.cli.pubsub import subscribe
+
+    output = Output(as_json=json)
+    _expect_peers(connect, listen)
+
+    def command() -> Awaitable[None]:
+        return subscribe(output, topic, connect=connect or [], listen=listen or [], count=count, key_file=key)
+
+    _end(run(command, backend=backend, serves=count is None))
+
+
+@pubsub.command("publish")
+def pubsub_publish(
+    topic: Topic,
+    data: Annotated[
+        list[str] | None, Argument(metavar="DATA", help="Messages; default: the lines of standard input.")
+    ] = None,
+    connect: Connect = None,
+    listen: Listen = None,
+    wait: Annotated[float, Option(min=0, metavar="SECONDS", help="How long to wait for somebody to publish to.")] = 30,
+    key: KeyFile = None,
+    backend: Loop = Backend.ASYNCIO,
+    json: Json = False,
+) -> None:
+    """Publish messages to TOPIC, once somebody there is found."""
+    from p2pstack.cli.pubsub import publish
+
+    output = Output(as_json=json)
+    _expect_peers(connect, listen)
+
+    def command() -> Awaitable[None]:
+        return publish(
+            output, topic, data=data or [], connect=connect or [], listen=listen or [], wait=wait, key_file=key
+        )
+
+    _end(run(command, backend=backend))
+
+
 @app.command()
 def demo(
     hosts: Annotated[int, Option(min=3, max=26, help="How many hosts.")] = 5,
@@ -197,6 +262,11 @@ def demo(
     from p2pstack.cli.demo.director import demo
 
     _end(run(lambda: demo(Output(as_json=json), hosts=hosts, file_bytes=file_bytes)))
+
+
+def _expect_peers(connect: list[str] | None, listen: list[str] | None) -> None:
+    if not connect and not listen:
+        raise BadParameter("give at least one node to --connect to, or an address to --listen on")
 
 
 def _end(code: int) -> None:

@@ -1,6 +1,7 @@
 """`p2pstack node`: serve until interrupted, and tell who comes and goes."""
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from p2pstack.cli.output import Output, complain, grid, milliseconds
 from p2pstack.errors import P2PError
 from p2pstack.protocols.echo import Echo
 from p2pstack.protocols.perf import Perf
+from p2pstack.pubsub import GossipSub, PeerJoined, PeerLeft, PubSub, TopicSubscription
 
 __all__ = ["node"]
 
@@ -24,18 +26,29 @@ __all__ = ["node"]
 _REFRESH_INTERVAL = 0.5
 
 
-async def node(output: Output, *, listen: Sequence[str], key_file: Path | None, connect: Sequence[str]) -> None:
-    """Serve identify, ping, perf and echo until cancelled."""
-    async with make_host(key_file, listen=listen, services=[Perf(), Echo()]) as host:
-        with host.events.subscribe(PeerConnected, PeerDisconnected, PeerIdentified) as events:
+async def node(
+    output: Output, *, listen: Sequence[str], key_file: Path | None, connect: Sequence[str], topics: Sequence[str]
+) -> None:
+    """Serve identify, ping, perf and echo, and pass on the messages of topics, until cancelled."""
+    pubsub = GossipSub()
+    services = [Perf(), Echo(), *([pubsub] if topics else [])]
+    async with make_host(key_file, listen=listen, services=services) as host, AsyncExitStack() as joined:
+        with host.events.subscribe(PeerConnected, PeerDisconnected, PeerIdentified, PeerJoined, PeerLeft) as events:
+            subscriptions = [
+                await joined.enter_async_context(pubsub.subscribe(topic)) for topic in dict.fromkeys(topics)
+            ]
             addrs = [str(addr) for addr in host.addrs]
             output.record(event="listening", peer_id=str(host.peer_id), addrs=addrs)
             output.facts(peer_id=str(host.peer_id), listening_on=addrs)
             async with anyio.create_task_group() as tasks:
+                for subscription in subscriptions:
+                    output.record(event="topic_joined", topic=subscription.topic)
+                    output.facts(topic=subscription.topic)
+                    tasks.start_soon(_drain, subscription)
                 for addr in connect:
                     tasks.start_soon(_connect, output, host, addr)
                 if output.live:
-                    tasks.start_soon(_watch, output, host)
+                    tasks.start_soon(_watch, output, host, pubsub if topics else None)
                 async for event in events:
                     _tell(output, host, event)
 
@@ -47,6 +60,12 @@ async def _connect(output: Output, host: Host, addr: str) -> None:
     except P2PError as error:
         complain(str(error))
         output.record(event="dial_failed", addr=addr, error=str(error))
+
+
+async def _drain(messages: TopicSubscription) -> None:
+    """Being in a topic is all that passing its messages on takes."""
+    async for _ in messages:
+        pass
 
 
 def _tell(output: Output, host: Host, event: Event) -> None:
@@ -70,19 +89,25 @@ def _tell(output: Output, host: Host, event: Event) -> None:
                 pushed=pushed,
             )
             say(f"identified    {peer} as {agent}, {len(protocols)} protocols")
+        case PeerJoined(peer=peer, topic=topic):
+            output.record(event="peer_joined", peer_id=str(peer), topic=topic)
+            say(f"joined        {peer} {topic}")
+        case PeerLeft(peer=peer, topic=topic):
+            output.record(event="peer_left", peer_id=str(peer), topic=topic)
+            say(f"left          {peer} {topic}")
         case _:
             pass
 
 
-async def _watch(output: Output, host: Host) -> None:
+async def _watch(output: Output, host: Host, pubsub: PubSub | None) -> None:
     """Keep a table of the connections below the lines."""
     with Live(console=output.console, auto_refresh=False) as live:
         while True:
-            live.update(_table(host), refresh=True)
+            live.update(_table(host, pubsub), refresh=True)
             await anyio.sleep(_REFRESH_INTERVAL)
 
 
-def _table(host: Host) -> RenderableType:
+def _table(host: Host, pubsub: PubSub | None) -> RenderableType:
     connections = host.connections
     if not connections:
         return Text("nobody is connected; ctrl-c ends", style="dim")
@@ -98,4 +123,9 @@ def _table(host: Host) -> RenderableType:
             decimal(connection.bytes_received),
             decimal(connection.bytes_sent),
         )
-    return Group(table, Text("ctrl-c ends", style="dim"))
+    if pubsub is None:
+        return Group(table, Text("ctrl-c ends", style="dim"))
+    stats = pubsub.stats
+    topics = ", ".join(f"{topic} ({len(pubsub.mesh(topic))} in the mesh)" for topic in pubsub.topics)
+    line = f"pubsub: {topics}; {stats.delivered} messages, {stats.duplicates} duplicates, {stats.rejected} rejected"
+    return Group(table, Text(line), Text("ctrl-c ends", style="dim"))

@@ -8,7 +8,7 @@ for applications
 `subscription`     what an application reads, and what happens where it does not
 `message`          a message
 `validators`       what an application says of messages
-`events`           what pubsub tells about itself
+`events`, `stats`  what pubsub tells about itself
 -----------------  -------------------------------------------------------------------------------------------------
 who decides        pure
 `router`           what every router is; `actions` is what it asks for
@@ -58,6 +58,7 @@ from p2pstack.pubsub.identifiers import MessageId, data_hash, source_and_sequenc
 from p2pstack.pubsub.message import Message
 from p2pstack.pubsub.service import Published, PubSub
 from p2pstack.pubsub.signing import SigningPolicy
+from p2pstack.pubsub.stats import PubSubStats
 from p2pstack.pubsub.subscription import Overflow, TopicSubscription
 from p2pstack.pubsub.validation import ValidationConfig
 from p2pstack.pubsub.validators import Validator, Verdict
@@ -78,6 +79,7 @@ __all__ = [
     "PubSub",
     "PubSubConfig",
     "PubSubEvent",
+    "PubSubStats",
     "Published",
     "Rejected",
     "ScoreBreakdown",

@@ -25,6 +25,7 @@ from p2pstack.pubsub.message import Message
 from p2pstack.pubsub.outbox import Outbox
 from p2pstack.pubsub.router import Router
 from p2pstack.pubsub.signing import Author, SigningPolicy
+from p2pstack.pubsub.stats import PubSubStats
 from p2pstack.pubsub.subscription import Overflow, TopicSubscription
 from p2pstack.pubsub.validation import Outcome, Validation, ValidationConfig, Validator, Verdict
 
@@ -252,6 +253,17 @@ class PubSub(ABC):
     def score(self, peer: PeerId) -> float:
         """What a peer is worth to us: below 0 it has misbehaved; 0.0 where nothing is known of it."""
         return self._driver.router.score(peer)
+
+    @property
+    def stats(self) -> PubSubStats:
+        """Figures of what has been done. What happens is told by `host.events`, as events of `PubSubEvent`."""
+        driver = self._driver
+        return PubSubStats.of(
+            driver.counts,
+            peers=len(driver.table),
+            bytes_sent=driver.table.bytes_sent,
+            bytes_received=driver.bytes_received,
+        )
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
         self._driver.settle(outcomes)

@@ -30,6 +30,7 @@ from anyio import (
     create_task_group,
     current_time,
     fail_after,
+    move_on_after,
     sleep,
 )
 
@@ -139,14 +140,11 @@ class PeerStreams:
                 opened_at = current_time()
                 try:
                     stream = await connection.open_stream(*self._protocols)
-                    try:
-                        self.outbox.clear()
-                        on_open(self, stream)
-                        self.protocol = stream.protocol
-                        self.up.set()
-                        await self._use(stream)
-                    finally:
-                        stream.reset()
+                    self.outbox.clear()
+                    on_open(self, stream)
+                    self.protocol = stream.protocol
+                    self.up.set()
+                    await self._use(stream)
                 except NegotiationError as error:
                     logger.debug("%s", error)
                     if not self._known_protocols():
@@ -159,7 +157,7 @@ class PeerStreams:
                 failures += 1
 
     async def _use(self, stream: Stream) -> None:
-        """Write to a stream until it breaks, and say how."""
+        """Write to a stream until it breaks, and say how. Cancelled, it ends in order: what was sent still arrives."""
         broken: BaseException | None = None
 
         async def watch() -> None:
@@ -173,15 +171,22 @@ class PeerStreams:
                 broken = error
             tasks.cancel_scope.cancel()
 
-        async with create_task_group() as tasks:
-            tasks.start_soon(watch, name="pubsub watcher")
-            try:
-                await self._write(stream)
-            except (*BROKEN, TimeoutError) as error:
-                broken = error
-            tasks.cancel_scope.cancel()
-        if broken is not None:
-            raise broken
+        try:
+            async with create_task_group() as tasks:
+                tasks.start_soon(watch, name="pubsub watcher")
+                try:
+                    await self._write(stream)
+                except (*BROKEN, TimeoutError) as error:
+                    broken = error
+                tasks.cancel_scope.cancel()
+            if broken is not None:
+                raise broken
+        finally:
+            if broken is None:
+                with move_on_after(self._config.close_timeout, shield=True):
+                    await stream.aclose()
+            else:
+                stream.reset()
 
     async def _write(self, stream: Stream) -> None:
         outbox, timeout = self.outbox, self._config.write_timeout

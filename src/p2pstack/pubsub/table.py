@@ -43,7 +43,17 @@ class PeerTable:
     :param protocols: those to speak, the best first
     """
 
-    __slots__ = ("_config", "_host", "_make_outbox", "_owner", "_peers", "_protocols", "_stopping", "tasks")
+    __slots__ = (
+        "_bytes_sent",
+        "_config",
+        "_host",
+        "_make_outbox",
+        "_owner",
+        "_peers",
+        "_protocols",
+        "_stopping",
+        "tasks",
+    )
 
     def __init__(
         self,
@@ -60,6 +70,7 @@ class PeerTable:
         self._make_outbox = make_outbox
         self._config = config
         self._peers: dict[PeerId, PeerStreams] = {}
+        self._bytes_sent = 0
         self._stopping = Event()
         #: of the streams; None before and after
         self.tasks: TaskGroup | None = None
@@ -70,6 +81,11 @@ class PeerTable:
 
     def __len__(self) -> int:
         return len(self._peers)
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes of RPCs sent to all of them, and to those that were here before."""
+        return self._bytes_sent + sum(streams.bytes_sent for streams in self._peers.values())
 
     async def flush(self) -> None:
         """Wait until all that is queued has gone out, but for peers that do not read."""
@@ -152,6 +168,7 @@ class PeerTable:
         streams = self._peers.pop(peer, None)
         if streams is not None:
             streams.close()
+            self._bytes_sent += streams.bytes_sent
             if streams.protocol:
                 self._owner.part(peer)
 
