@@ -1,0 +1,114 @@
+"""Messages that peers do not want."""
+
+import pytest
+
+from p2pstack.pubsub.actions import Discard, Forward, Send, Validate
+from p2pstack.pubsub.gossipsub.features import FLOODSUB, MESHSUB_1_1, MESHSUB_1_2
+from p2pstack.pubsub.gossipsub.score.params import ScoreConfig
+from p2pstack.pubsub.rpc import Graft, IDontWant
+
+from .lab import Lab
+from .values import of, own_message, peer_id, raw_message, said
+
+AUTHOR = peer_id("author")
+
+
+def id_of(number: int) -> bytes:
+    return AUTHOR.to_bytes() + number.to_bytes(8, "big")
+
+
+def lab(*members: object, protocol: str = MESHSUB_1_2) -> Lab:
+    """A router with members in its mesh."""
+    made = Lab(score=ScoreConfig())
+    made.router.subscribe("t", made.now)
+    for member in members:
+        made.says(made.peer(member, "t", protocol=protocol), graft=[Graft("t")])
+    return made
+
+
+def test_a_large_message_is_called_off_at_the_others_before_it_is_checked() -> None:
+    made = lab("a", "b", "c")
+    made.peer("outside", "t")
+    raws = [raw_message(AUTHOR, 1, data=bytes(1_024)), raw_message(AUTHOR, 2, data=bytes(1_023))]
+    actions = made.says(peer_id("a"), messages=[*raws, raw_message(AUTHOR, 3, data=bytes(5_000))])
+    assert [type(action) for action in actions] == [Send, Send, Validate, Validate, Validate]
+    wanted = [IDontWant([id_of(1), id_of(3)])]
+    assert said(actions, peer_id("b"), "idontwant") == said(actions, peer_id("c"), "idontwant") == wanted
+
+
+def test_a_message_is_called_off_once() -> None:
+    made = lab("a", "b", "c")
+    raw = raw_message(AUTHOR, 1, data=bytes(5_000))
+    made.brings(peer_id("a"), raw)
+    assert not of(made.brings(peer_id("b"), raw), Send)
+
+
+@pytest.mark.parametrize("protocol", [MESHSUB_1_1, FLOODSUB])
+def test_who_does_not_know_it_is_not_told(protocol: str) -> None:
+    made = lab("a", "b", protocol=protocol)
+    c = made.peer("c", "t")
+    assert not of(made.says(c, messages=[raw_message(AUTHOR, 1, data=bytes(5_000))]), Send)
+
+
+def test_what_a_peer_does_not_want_is_not_sent_to_it_and_taken_from_its_queue() -> None:
+    made = lab("a", "b", "c")
+    a, b, c = map(peer_id, "abc")
+    assert made.says(b, idontwant=[IDontWant([id_of(1)]), IDontWant([id_of(2)])]) == [Discard(b, [id_of(1), id_of(2)])]
+    (forward,) = of(made.brings(a, raw_message(AUTHOR, 1)), Forward)
+    assert list(forward.peers) == [c]
+    (forward,) = of(made.brings(a, raw_message(AUTHOR, 3)), Forward)
+    assert set(forward.peers) == {b, c}
+
+
+def test_it_holds_for_our_own_messages_too() -> None:
+    made = lab("a", "b")
+    message = own_message(made.local, 1)
+    made.says(peer_id("a"), idontwant=[IDontWant([message.id])])
+    (forward,) = of(list(made.router.publish(message, made.now)), Forward)
+    assert list(forward.peers) == [peer_id("b")]
+
+
+def test_it_is_forgotten_after_three_heartbeats() -> None:
+    made = lab("a", "b")
+    unwanted = made.router._unwanted
+    made.says(peer_id("b"), idontwant=[IDontWant([id_of(1)])])
+    held = []
+    for _ in range(5):
+        held.append(bool(unwanted))
+        made.beat()
+    assert held == [True, True, True, False, False]
+
+
+def test_it_is_forgotten_once_the_peer_is_gone() -> None:
+    made = lab("a", "b")
+    made.says(peer_id("b"), idontwant=[IDontWant([id_of(1)])])
+    made.router.remove_peer(peer_id("b"), made.now)
+    assert not made.router._unwanted
+
+
+def test_of_a_flood_a_thousand_ids_a_heartbeat_are_remembered() -> None:
+    made = lab("a", "b")
+    b = peer_id("b")
+    for start in range(0, 20_000, 5_000):
+        made.says(b, idontwant=[IDontWant([id_of(n) for n in range(start, start + 5_000)])])
+    (said_of_b,) = made.router._unwanted._said.values()
+    assert sum(map(len, said_of_b)) == 1_000
+    assert made.router.score(b) == 0.0
+    made.beat()
+    made.says(b, idontwant=[IDontWant([id_of(50_000)])])
+    assert sum(map(len, said_of_b)) == 1_001
+
+
+def test_a_flood_beyond_all_measure_costs() -> None:
+    made = lab("a", "b")
+    ids = [id_of(n) for n in range(5_000)]
+    for _ in range(21):
+        made.says(peer_id("b"), idontwant=[IDontWant(ids)])
+    assert made.router.score(peer_id("b")) < 0
+
+
+def test_ids_of_any_length_take_the_same_room() -> None:
+    made = lab("a", "b")
+    made.says(peer_id("b"), idontwant=[IDontWant([bytes([n]) * 100_000 for n in range(10)])])
+    (said_of_b,) = made.router._unwanted._said.values()
+    assert all(isinstance(each, int) for each in said_of_b[0])
