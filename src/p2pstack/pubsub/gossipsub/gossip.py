@@ -79,9 +79,8 @@ class Gossip:
         config, most = self._config, self._config.max_ihave_ids
         chosen = pick(self._random, pool, max(config.d_lazy, int(config.gossip_factor * len(pool))))
         if partials:
-            in_parts = [peer for peer in chosen if partials.replaces_whole(peer, topic)]
-            partials.gossip(topic, in_parts)
-            chosen = [peer for peer in chosen if peer not in in_parts]
+            partials.gossip(topic, (*members, *chosen))
+            chosen = [peer for peer in chosen if not partials.replaces_whole(peer, topic)]
         # Where there are too many for one, each peer is told of others.
         lists = [IHave(topic, ids[start : start + most]) for start in range(0, len(ids), most)]
         for peer, ihave in zip(chosen, cycle(lists)):

@@ -13,7 +13,7 @@ or for the first time      it lacks, as far as we know, and our metadata where t
 a peer tells its metadata  it is merged with what was known; the peer is sent what it lacks, if we published the group
 a peer sends parts         they go to the application, which publishes the group again
 a peer begins a group      it is remembered, and answered once we publish it: 255 of a topic, 8 of a topic and peer
-a heartbeat                some peers outside the mesh are told our metadata of what we published
+a heartbeat                who is new in the mesh, and some outside it, are told our metadata of what we published
 5 heartbeats without news  the group is forgotten
 =========================  =========================================================================================
 
@@ -116,6 +116,10 @@ class Partials:
         how = self._topics.get(topic)
         return how is not None and how.requests and self._supports(peer, topic)
 
+    def speaks_with(self, peer: Peer, topic: str) -> bool:
+        """Whether anything of messages in parts is told to a peer."""
+        return self.replaces_whole(peer, topic) or self.replaces_theirs(peer, topic)
+
     def _requests(self, peer: Peer, topic: str) -> bool:
         subscription = peer.partial.get(topic)
         return subscription is not None and subscription.requests_partial and peer.extensions.partial_messages
@@ -142,7 +146,7 @@ class Partials:
         group.begun_by = None
         group.left = self._config.partial_ttl
         for peer in members:
-            if self.replaces_whole(peer, topic) or self.replaces_theirs(peer, topic):
+            if self.speaks_with(peer, topic):
                 group.peers.setdefault(peer, _Known())
         for peer in tuple(group.peers):
             self._send(peer, topic, message, group)
@@ -173,12 +177,13 @@ class Partials:
             self._send(peer, topic, group.message, group)
 
     def gossip(self, topic: str, peers: Iterable[Peer]) -> None:
-        """Tell peers outside the mesh what we have, each once a group."""
+        """Tell peers what we have, of each group once: those that have not been told, or told us, of it before."""
+        speaking = [peer for peer in peers if self.speaks_with(peer, topic)]
         for group_id, group in self._groups.get(topic, {}).items():
             if group.message is None:
                 continue
             metadata = group.message.parts_metadata
-            for peer in peers:
+            for peer in speaking:
                 if peer not in group.peers:
                     known = group.peers[peer] = _Known()
                     known.told = metadata
