@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anyio import aclose_forcefully, fail_after, get_running_tasks, move_on_after
+from anyio import TaskInfo, aclose_forcefully, fail_after, get_running_tasks, move_on_after
 from anyio.lowlevel import checkpoint
 
 from p2pstack import Host, Yamux, ping
@@ -49,13 +49,18 @@ class Census:
         connections = tuple(swarm.table)
         return cls(
             sockets=sum(_is_socket(int(path.name)) for path in Path("/proc/self/fd").iterdir()),
-            tasks=len(get_running_tasks()),
+            tasks=sum(not _is_writer(task) for task in get_running_tasks()),
             connections=len(connections),
             pending=swarm.pending,
             watched=len(swarm._context.overdue._due),
             streams=sum(connection._inbound for connection in connections),
             unread=budget_of(host).used,
         )
+
+
+def _is_writer(task: TaskInfo) -> bool:
+    """Whether it is one of those that a connection may begin, and keep, when it first has much to send."""
+    return "YamuxConnection._write" in (task.name or "")
 
 
 def _is_socket(descriptor: int) -> bool:
