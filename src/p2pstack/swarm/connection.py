@@ -180,7 +180,8 @@ class SwarmConnection(StreamOwner):
                     self._error = error
                 finally:
                     self._tasks = None  # nothing starts from here on
-                tasks.cancel_scope.cancel()
+                if self._inbound:
+                    tasks.cancel_scope.cancel()
         finally:
             self._over = True
             self._streams = None

@@ -4,7 +4,8 @@ Three of them at most, whatever number of streams there is:
 
 ============  ==========================================================================================
 the reader    (the task that called `run`) gives what comes to the session, and wakes whom it concerns
-the writer    takes from the session what is to be sent, and waits until the network has taken it
+the writer    takes from the session what is to be sent, and waits until the network has taken it; begins
+              when there is more than goes at once
 the keeper    looks when something may be overdue: a ping, a write that stalls, a stream that lingers;
               a timer where the event loop has them
 ============  ==========================================================================================
@@ -15,8 +16,7 @@ is sent there and then; much, and what the network does not take at once, is the
 So a cancelled application cannot leave half a frame on the wire, and the order of nonces is that of the wire.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from anyio import (
     BrokenResourceError,
@@ -28,13 +28,13 @@ from anyio import (
     move_on_after,
     sleep,
 )
+from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
-from p2pstack.abc.muxer import MuxedConnection, MuxedStream
+from p2pstack.abc.muxer import MuxedStream
 from p2pstack.abc.security import SecureChannel
 from p2pstack.errors import ConnectionClosed, LimitExceeded, P2PError, RemoteProtocolError
-from p2pstack.identity.keys import PublicKey
-from p2pstack.identity.peer_id import PeerId
+from p2pstack.muxers.over_channel import OverChannel
 from p2pstack.muxers.yamux.clock import clock_of_this_loop
 from p2pstack.muxers.yamux.config import YamuxConfig
 from p2pstack.muxers.yamux.events import StreamOpened, StreamReadable, StreamWritable
@@ -51,12 +51,11 @@ __all__ = ["YamuxConnection"]
 _LITTLE = 16_384
 
 
-class YamuxConnection(MuxedConnection):
+class YamuxConnection(OverChannel):
     """A yamux connection on a secure channel, which it owns."""
 
     __slots__ = (
         "_active",
-        "_channel",
         "_closing",
         "_config",
         "_done",
@@ -66,11 +65,10 @@ class YamuxConnection(MuxedConnection):
         "_nudged",
         "_on_stream",
         "_prompt",
-        "_scope",
-        "_security",
         "_sending_since",
         "_slot",
         "_soon",
+        "_tasks",
         "_unsent",
         "_wake",
         "clock",
@@ -80,13 +78,12 @@ class YamuxConnection(MuxedConnection):
     )
 
     def __init__(self, channel: SecureChannel, config: YamuxConfig, *, security: str, initiator: bool) -> None:
-        self._channel = channel
+        super().__init__(channel, security=security)
         self._config = config
-        self._security = security
         self.clock = clock_of_this_loop()
         self.session = Session(config, initiator=initiator, record_size=channel.record_size, now=self.clock())
         self._on_stream: Callable[[MuxedStream], None] | None = None
-        self._scope: CancelScope | None = None  # of all three tasks, while they run
+        self._tasks: TaskGroup | None = None  # of all three, while they run
         self._keeper: Keeper | None = None
         self._wake: Event | None = None  # what the idle writer waits for
         self._slot: Event | None = None  # what `open_stream` waits for
@@ -104,18 +101,6 @@ class YamuxConnection(MuxedConnection):
         self.writer_idle = False
         #: why the connection ended
         self.epitaph = "the connection is closed"
-
-    @property
-    def remote_peer(self) -> PeerId:
-        return self._channel.remote_peer
-
-    @property
-    def remote_public_key(self) -> PublicKey:
-        return self._channel.remote_public_key
-
-    @property
-    def security(self) -> str:
-        return self._security
 
     @property
     def muxer(self) -> str:
@@ -136,10 +121,6 @@ class YamuxConnection(MuxedConnection):
     @property
     def closed(self) -> bool:
         return self._closing or self.session.remote_go_away is not None
-
-    @property
-    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
-        return self._channel.extra_attributes  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
     # --- calls of the application
 
@@ -181,9 +162,12 @@ class YamuxConnection(MuxedConnection):
                 self._rouse()
 
     def _rouse(self) -> None:
-        if self.writer_idle and self._wake is not None:
+        if self.writer_idle and self._tasks is not None:
             self.writer_idle = False
-            self._wake.set()
+            if self._wake is None:
+                self._tasks.start_soon(self._write)
+            else:
+                self._wake.set()
 
     def flush(self) -> None:
         """Send what there is to send, if it is little and the network takes it at once. The application is about to
@@ -235,16 +219,20 @@ class YamuxConnection(MuxedConnection):
         try:
             if not self._closing:
                 async with create_task_group() as tasks:
-                    self._scope = tasks.cancel_scope
-                    tasks.start_soon(self._write)
+                    self._tasks = tasks
                     self._keeper = make_keeper(self._soon, self._look)
                     self._keeper.start(tasks, self._due(self.clock()))
+                    self.writer_idle = True
+                    if self._unsent or self.session.wants_to_send:
+                        self._rouse()
                     await self._read()
                     if isinstance(self._failure, RemoteProtocolError):
                         await self._say_goodbye()
-                    tasks.cancel_scope.cancel()
+                    self._keeper.stop()
+                    if self._wake is not None or not self.writer_idle:
+                        tasks.cancel_scope.cancel()
         finally:
-            self._scope = None
+            self._tasks = None
             if self._keeper is not None:
                 self._keeper.stop()
             self._end()
@@ -258,7 +246,7 @@ class YamuxConnection(MuxedConnection):
             raise self._failure
 
     async def aclose(self) -> None:
-        if self._scope is None:
+        if self._tasks is None:
             self._end()
             with CancelScope(shield=True):
                 await self._channel.aclose()
@@ -282,8 +270,8 @@ class YamuxConnection(MuxedConnection):
         self._cancel()
 
     def _cancel(self) -> None:
-        if self._scope is not None:
-            self._scope.cancel()
+        if self._tasks is not None:
+            self._tasks.cancel_scope.cancel()
 
     def _end(self) -> None:
         self._closing = True

@@ -69,24 +69,27 @@ class _Timer(Keeper):
 
 
 class _Sleeper(Keeper):
-    __slots__ = ("_look", "_sleep")
+    __slots__ = ("_look", "_sleep", "_stopped")
 
     def __init__(self, look: Look) -> None:
         self._look = look
+        self._stopped = False
         self._sleep: CancelScope | None = None
 
     def start(self, tasks: TaskGroup, deadline: float) -> None:
         tasks.start_soon(self._run, deadline)
 
     async def _run(self, deadline: float | None) -> None:
-        while deadline is not None:
+        while deadline is not None and not self._stopped:
             with CancelScope(deadline=deadline) as self._sleep:
                 await sleep_forever()
-            deadline = self._look()
+            deadline = None if self._stopped else self._look()
 
     def hasten(self, deadline: float) -> None:
         if self._sleep is not None and self._sleep.deadline > deadline:
             self._sleep.deadline = deadline
 
     def stop(self) -> None:
-        """Its task ends with the others."""
+        self._stopped = True
+        if self._sleep is not None:
+            self._sleep.cancel()
