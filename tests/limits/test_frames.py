@@ -90,7 +90,8 @@ async def test_streams_without_end_are_refused_and_told() -> None:
                 flags.append(got.flags)
         hit = await s.hit("inbound streams of one connection")
         assert hit == LimitHit("inbound streams of one connection", 256, 256, attacker.peer_id)
-        assert Census.of(s.host).streams == 256
+        (connection,) = s.host.connections_to(attacker.peer_id)
+        assert connection._inbound == 256  # type: ignore[attr-defined]
         await s.ping(3)
         assert resident() - before < 16 << 20
 
