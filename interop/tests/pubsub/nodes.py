@@ -1,7 +1,6 @@
 """Nodes of gossipsub, ours and those of others, all used alike; and how to wait for them."""
 
 import hashlib
-import json
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -9,27 +8,24 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
-from subprocess import PIPE
 from typing import Any
 
 import anyio
-from anyio.abc import Process, TaskStatus
+from anyio.abc import TaskStatus
 
 from p2pstack import PrivateKey
 
 # A node of ours does in a test what the peer made with this stack does on its stdin.
-sys.path.insert(0, str(Path(__file__).parents[2] / "peers" / "p2pstack"))
-from pubsub_node import running_node
+PEERS = Path(__file__).parents[2] / "peers"
+sys.path[:0] = [str(PEERS), str(PEERS / "p2pstack")]
+from client import PeerClient, running_peer  # noqa: E402
+from pubsub_node import running_node  # noqa: E402
 
 #: Seconds for anything that is waited for.
 DEADLINE = 30
 
 #: What nodes are told where a test says nothing else: short heartbeats keep the tests short.
 DEFAULTS = {"heartbeat_ms": 250, "queue": 2000, "max_message_bytes": 1 << 20, "traffic": True}
-
-
-class NodeFailed(Exception):
-    """A node ended, or could not do what it was told."""
 
 
 async def until(condition: Callable[[], Any], what: str, within: float = DEADLINE) -> Any:
@@ -140,64 +136,22 @@ class Ours(Member):
 class Foreign(Member):
     """A `peer pubsub`."""
 
-    def __init__(self, name: str, process: Process, log: Path) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
-        self.process = process
-        self.log = log
-        self._answers_in, self._answers = anyio.create_memory_object_stream[dict[str, Any]](100)
-        self._turn = anyio.Lock()
-        self._over = anyio.Event()
+        self.client: Any = None
 
-    async def read(self) -> None:
-        """Take in what it prints, to its end."""
-        assert self.process.stdout
-        rest = b""
-        with self._answers_in:
-            async for chunk in self.process.stdout:
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in map(json.loads, lines):
-                    if line["event"] in ("message", "parts"):
-                        self.take(line)
-                    else:
-                        self._answers_in.send_nowait(line)
-        self._over.set()
-
-    async def listening(self) -> None:
-        with anyio.fail_after(DEADLINE):
-            line = await self._answer()
-        self.peer_id, self.addr = line["peer_id"], line["addrs"][0]
-
-    async def _answer(self) -> dict[str, Any]:
-        try:
-            with anyio.fail_after(DEADLINE):
-                return await self._answers.receive()
-        except anyio.EndOfStream:
-            raise NodeFailed(f"the {self.name} node ended: {self.log.read_text()[-500:]}") from None
+    def live(self, client: PeerClient) -> None:
+        self.client, self.peer_id, self.addr = client, client.peer_id, client.addr
 
     async def do(self, command: str, **arguments: Any) -> dict[str, Any]:
         """
-        :raises NodeFailed: it could not
+        :raises PeerFailed: it could not
         """
-        assert self.process.stdin
-        async with self._turn:
-            await self.process.stdin.send(json.dumps({"do": command, **arguments}).encode() + b"\n")
-            answer = await self._answer()
-        assert answer["do"] == command
-        if answer["event"] == "failed":
-            raise NodeFailed(f"{self.name} {command}: {answer['error']}")
-        return answer
+        return await self.client.do(command, **arguments)
 
     def kill(self) -> None:
-        self.process.kill()
-
-    async def end(self) -> None:
-        if self.process.returncode is None:
-            self.process.kill()
-        await self._over.wait()
-        await self.process.aclose()
-        self._answers.close()
-        sys.stderr.write(self.log.read_text()[-10_000:])
+        self.client.kill()
 
 
 Start = Callable[..., Awaitable[Any]]
@@ -216,16 +170,18 @@ async def nodes_of(programs: Mapping[str, Sequence[str]], logs: Path) -> AsyncGe
                 await tasks.start(ours.live, DEFAULTS | config)
                 return ours
             log = logs / f"{name}-{next(numbers)}.log"
-            words = [*programs[name], "pubsub", "--config", json.dumps(DEFAULTS | config)]
-            with log.open("w") as stderr:
-                process = await anyio.open_process(words, stdin=PIPE, stdout=PIPE, stderr=stderr)
-            node = Foreign(name, process, log)
-            stack.push_async_callback(node.end)
-            tasks.start_soon(node.read)
-            await node.listening()
+            stack.callback(show, log)
+            node = Foreign(name)
+            with log.open("wb") as stderr:
+                running = running_peer(name, programs[name], DEFAULTS | config, on_event=node.take, stderr=stderr)
+                node.live(await stack.enter_async_context(running))
             return node
 
         yield start
+
+
+def show(log: Path) -> None:
+    sys.stderr.write(log.read_text()[-10_000:])
 
 
 async def known(topic: str, *pairs: tuple[Any, Any]) -> None:

@@ -62,3 +62,26 @@ async def test_messages_without_author_have_ids_of_their_content(
     ids = {sha256(one) if message_id == "sha256" else one[:8].hex() for one in data}
     assert {message["id"] for message in received} == ids
     assert {(message["source"], message["sequence"]) for message in received} == {(None, None)}
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "1.1.0", "1.2.0"])
+async def test_the_version_that_both_speak_is_spoken(start: Start, peer: Any, version: str) -> None:
+    protocol = f"/meshsub/{version}"
+    ours, theirs = await start("ours", protocols=[protocol]), await start(peer.name)
+    for node in (ours, theirs):
+        await node.subscribe(TOPIC)
+    await ours.connect(theirs)
+    await meshed(TOPIC, (ours, theirs))
+    for node, other in ((ours, theirs), (theirs, ours)):
+        assert (await node.traffic())["protocols"] == {other.peer_id: protocol}
+        data = os.urandom(2000)
+        await node.publish(TOPIC, data)
+        await other.inbox.hold(1)
+        assert other.inbox.hashes() == [sha256(data)]
+
+
+async def test_the_newest_version_of_both_is_spoken(start: Start, peer: Any) -> None:
+    ours, theirs = await pair(start, peer)
+    newest = "/meshsub/1.2.0" if peer.name == "js" else "/meshsub/1.3.0"
+    assert (await ours.traffic())["protocols"] == {theirs.peer_id: newest}
+    assert (await theirs.traffic())["protocols"] == {ours.peer_id: newest}

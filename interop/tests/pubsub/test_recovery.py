@@ -57,6 +57,8 @@ async def test_whoever_left_is_grafted_again_when_its_backoff_is_over(start: Sta
     await until(lambda: none_in_mesh(stays), "PRUNE taken")
     await goes.subscribe(TOPIC)
     await known(TOPIC, (ours, theirs))
+    if peer.name == "py":
+        pytest.xfail("py-libp2p counts backoffs in whole seconds: it grafts up to one too early, and its score suffers")
     # Nobody may be grafted now; messages go by gossip or not at all.
     while anyio.current_time() < left + backoff - 0.5:
         assert await none_in_mesh(stays)
