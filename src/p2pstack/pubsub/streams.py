@@ -191,9 +191,11 @@ class PeerStreams:
     async def _write(self, stream: Stream) -> None:
         outbox, timeout = self.outbox, self._config.write_timeout
         while True:
-            while not outbox:
+            while not outbox and not outbox.broken:
                 self._wake = Event()
                 await self._wake.wait()
+            if outbox.broken:
+                raise RemoteProtocolError(f"peer {self.peer} reads so slowly that it was not told what we are in")
             data = outbox.take()
             self.sending = True
             try:
