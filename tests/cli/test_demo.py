@@ -96,7 +96,7 @@ async def test_a_file_with_another_hash_is_noticed(digest_of: str) -> None:
         async def _(stream: Any) -> None:
             await serve(stream, file=file, digest=digest)
 
-        with anyio.fail_after(10):
+        with anyio.fail_after(20):
             async with await client.open_stream(server.addrs[0], FILE) as stream:
                 await fetch(stream, lambda **event: told.append(event))
     assert told[-1]["event"] == "received"

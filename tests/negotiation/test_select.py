@@ -16,7 +16,7 @@ async def both(proposed: list[str], spoken: list[str]) -> tuple[str, str, Memory
     async def listen() -> None:
         agreed.append(await negotiate_inbound(there, spoken))
 
-    with fail_after(5):
+    with fail_after(20):
         async with create_task_group() as tasks:
             tasks.start_soon(listen)
             protocol = await negotiate_outbound(here, proposed)
@@ -42,7 +42,7 @@ async def test_both_sides_agree_on_the_first_proposal_that_is_spoken(
 
 async def test_nothing_in_common_is_told_and_the_listener_hears_of_it() -> None:
     here, there = memory_pipe()
-    with fail_after(5):
+    with fail_after(20):
         async with create_task_group() as tasks:
 
             async def listen() -> None:

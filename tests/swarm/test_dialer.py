@@ -68,7 +68,7 @@ async def test_the_next_address_starts_as_soon_as_one_has_failed(
     transport.on(addrs[1], fails(SecurityError("no")))
     transport.on(addrs[2], connects(fake_muxed()))
     transport.on(addrs[3], hangs)
-    with fail_after(5):
+    with fail_after(20):
         await make_dialer(dial_stagger=NEVER).dial(peer, addrs)
     assert transport.dialled == addrs[:3]
 
@@ -87,7 +87,7 @@ async def test_a_failure_of_an_earlier_address_starts_the_next_one_too(
     transport.on(addrs[2], connects(fake_muxed()))
     dialer = make_dialer(dial_stagger=0.01, dial_address_timeout=NEVER, dial_peer_timeout=NEVER)
     transport.on(addrs[1], lambda: _then_hang(give_up))
-    with fail_after(5):
+    with fail_after(20):
         await dialer.dial(peer, addrs[:3])
     assert transport.dialled == addrs[:3]
 
@@ -103,7 +103,7 @@ async def test_an_address_that_says_nothing_loses_its_head_start(
     transport.on(addrs[0], hangs)
     transport.on(addrs[1], hangs)
     transport.on(addrs[2], connects(fake_muxed()))
-    with fail_after(5):
+    with fail_after(20):
         await make_dialer(dial_stagger=1e-6).dial(peer, addrs[:3])
     assert transport.dialled == addrs[:3]
 

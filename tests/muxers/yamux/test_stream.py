@@ -402,7 +402,7 @@ async def test_ending_a_stream_wakes_the_tasks_that_wait_on_it(connected: Any, e
             with pytest.raises(ClosedResourceError):
                 await call(*args)
 
-        with fail_after(10):
+        with fail_after(20):
             async with create_task_group() as tasks:
                 if end == "aclose":
                     tasks.start_soon(fail, ours.receive)

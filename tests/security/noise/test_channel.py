@@ -81,7 +81,7 @@ async def test_a_stream_of_bytes_of_any_size(ends) -> None:
     async def send() -> None:
         await here.send(data)
 
-    with fail_after(5):
+    with fail_after(20):
         async with create_task_group() as tasks:
             tasks.start_soon(send)
             while len(received) < len(data):

@@ -26,7 +26,7 @@ async def together(*calls: Awaitable[Any]) -> list[Any]:
     async def run(number: int, call: Awaitable[Any]) -> None:
         results[number] = await call
 
-    with fail_after(5):
+    with fail_after(20):
         async with create_task_group() as tasks:
             for number, call in enumerate(calls):
                 tasks.start_soon(run, number, call)

@@ -39,7 +39,7 @@ async def connect(alice, bob, *, peer, proposal=None) -> tuple[PlaintextChannel,
             assert await negotiate_inbound(there, [transport.protocol]) == "/plaintext/2.0.0"
         accepted.append(await transport.secure_inbound(there, muxers=["/yamux/1.0.0"]))
 
-    with fail_after(5):
+    with fail_after(20):
         async with create_task_group() as tasks:
             tasks.start_soon(accept)
             dialled = await Plaintext(alice).secure_outbound(

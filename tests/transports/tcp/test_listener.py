@@ -81,7 +81,7 @@ async def test_waits_for_the_next(upgrader: Any) -> None:
         tasks.start_soon(accept)
         await wait_all_tasks_blocked()
         clients = [await _dial(listener) for _ in range(3)]
-        with fail_after(10):
+        with fail_after(20):
             while len(accepted) < 3:
                 await wait_all_tasks_blocked()
         for arrival in accepted:
@@ -106,7 +106,7 @@ async def test_closing_ends_who_waits(upgrader: Any) -> None:
         with pytest.raises(ClosedResourceError):
             await listener.accept()
 
-    with fail_after(10):
+    with fail_after(20):
         async with create_task_group() as tasks:
             tasks.start_soon(fail)
             await wait_all_tasks_blocked()
