@@ -225,16 +225,16 @@ class YamuxConnection(OverChannel):
                     self.writer_idle = True
                     if self._unsent or self.session.wants_to_send:
                         self._rouse()
-                    await self._read()
-                    if isinstance(self._failure, RemoteProtocolError):
-                        await self._say_goodbye()
-                    self._keeper.stop()
+                    try:
+                        await self._read()
+                        if isinstance(self._failure, RemoteProtocolError):
+                            await self._say_goodbye()
+                    finally:
+                        self._tasks = None  # nothing starts from here on
+                        self._keeper.stop()
                     if self._wake is not None or not self.writer_idle:
                         tasks.cancel_scope.cancel()
         finally:
-            self._tasks = None
-            if self._keeper is not None:
-                self._keeper.stop()
             self._end()
             try:
                 with CancelScope(shield=True):
