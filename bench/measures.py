@@ -50,7 +50,7 @@ def _named(everybody: list[Contender], *names: str) -> list[Contender]:
 
 
 def _perf(dialer: Contender, server: Contender, size: int, *options: str) -> tuple[float, float]:
-    with listener(server) as up:
+    with listener(server, *options) as up:
         amount = str(size)
         lines = client(dialer, "perf", up.addr, "--upload-bytes", amount, "--download-bytes", amount, *options)
         return lines[-1]["upload_bytes_per_s"] / 1e6, lines[-1]["download_bytes_per_s"] / 1e6

@@ -41,9 +41,9 @@ class Listener:
 
 
 @contextmanager
-def listener(contender: Contender, *, core: int | None = None) -> Iterator[Listener]:
-    """Run `listen`, on one core only where `core` is given."""
-    command = [*_pinned(core), *contender.command, "listen", *contender.options]
+def listener(contender: Contender, *options: str, core: int | None = None) -> Iterator[Listener]:
+    """Run `listen` with `options`, on one core only where `core` is given."""
+    command = [*_pinned(core), *contender.command, "listen", *options, *contender.options]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as program:

@@ -21,11 +21,11 @@ PATIENCE = 30.0
 UNLIMITED = 1_000_000
 
 
-def listener(key_type: str, address: str) -> Host:
+def listener(key_type: str, address: str, *, chunk: int = 65_536) -> Host:
     host = Host(
         key=PrivateKey.generate(key_type),
         listen=[address],
-        services=[new_identify(), Perf(max_streams_per_peer=UNLIMITED), Echo()],
+        services=[new_identify(), Perf(chunk_size=chunk, max_streams_per_peer=UNLIMITED), Echo()],
         config=SwarmConfig(max_connections=UNLIMITED, max_connections_per_peer=UNLIMITED),
     )
     host.handle(HASH, handler=answer_hash)

@@ -18,6 +18,7 @@ COMMANDS = commands.COMMANDS | loads.COMMANDS
 BACKENDS = ("asyncio", "uvloop", "trio")
 
 OPTIONS: dict[str, dict[str, int | None]] = {
+    "listen": {"chunk": 65_536},
     "ping": {"count": 5},
     "echo": {"bytes": 10 * 1024 * 1024},
     "half-close": {"bytes": 1_000_000},

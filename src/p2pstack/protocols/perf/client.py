@@ -50,7 +50,7 @@ async def perf(
 ) -> PerfResult:
     """Send so many bytes up, then let so many come down, over a new stream.
 
-    :param chunk_size: bytes handed to the stream at a time
+    :param chunk_size: bytes sent at a time
     :param progress: called after each chunk with the bytes sent and received so far
     :param clock: gives the seconds to measure by
     :raises RemoteProtocolError: other than the bytes asked for came down
@@ -75,7 +75,7 @@ async def perf(
         uploaded_at: float | None = None
         while True:
             try:
-                size = len(await stream.receive(chunk_size))
+                size = len(await stream.receive())
             except EndOfStream:
                 break
             if uploaded_at is None:
