@@ -33,7 +33,8 @@ def report(**values: object) -> None:
 
 async def listen(options: Namespace) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with listener(options.key, options.listen, chunk=options.chunk) as host, anyio.create_task_group() as tasks:
+        host = listener(options.key, options.listen, chunk=options.chunk)
+        async with host, anyio.create_task_group() as tasks:
             report(event="listening", peer_id=str(host.peer_id), addrs=[str(addr) for addr in host.addrs])
 
             async def wait_for_signal() -> None:
