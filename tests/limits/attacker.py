@@ -333,7 +333,7 @@ class Deaf(AsyncContextManagerMixin):
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
         async with await create_tcp_listener(local_host="127.0.0.1") as self._listener, create_task_group() as tasks:
-            tasks.start_soon(self._listener.serve, self._answer)
+            tasks.start_soon(self._accept)
             try:
                 yield self
             finally:
@@ -342,7 +342,8 @@ class Deaf(AsyncContextManagerMixin):
                     for caller in self.callers:
                         await aclose_forcefully(caller.stream)
 
-    async def _answer(self, stream: ByteStream) -> None:
-        self.callers.append(Attacker(stream, dialled=False))
-        self.called.set()
-        await Event().wait()
+    async def _accept(self) -> None:
+        (listener,) = self._listener.listeners
+        while True:
+            self.callers.append(Attacker(await listener.accept(), dialled=False))
+            self.called.set()

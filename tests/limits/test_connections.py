@@ -56,7 +56,7 @@ async def test_a_connection_that_comes_to_nothing_ends_at_the_deadline(steps: St
             await steps(attacker)
             await s.wait_for(lambda: s.host._swarm.pending)
             await attacker.drain()
-            assert 0.1 <= current_time() - began < 1
+            assert 0.1 <= current_time() - began < 4
         assert s.host._swarm.pending == 0
 
 
@@ -74,7 +74,7 @@ async def test_a_byte_now_and_then_buys_no_time() -> None:
             tasks.start_soon(drip)
             await attacker.drain()
             tasks.cancel_scope.cancel()
-        assert 0.1 <= current_time() - began < 1
+        assert 0.1 <= current_time() - began < 4
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ async def test_what_is_no_upgrade_is_closed_at_once(first: bytes) -> None:
         began = current_time()
         await attacker.send(first)
         await attacker.drain()
-        assert current_time() - began < 1
+        assert current_time() - began < 4
 
 
 async def test_a_security_protocol_nobody_speaks_is_refused_and_another_may_be_proposed() -> None:

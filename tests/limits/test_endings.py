@@ -26,7 +26,7 @@ async def test_a_subscription_ends_with_a_host_that_failed() -> None:
     with pytest.raises(ZeroDivisionError):
         async with host:
             raise ZeroDivisionError
-    with fail_after(1):
+    with fail_after(4):
         assert [event async for event in events] == []
 
 
@@ -81,7 +81,7 @@ async def test_a_host_that_ends_is_not_kept_by_its_dials(stranger: PeerId) -> No
             with pytest.raises(ConnectionClosed):
                 await host.connect([deaf.addr, f"/p2p/{stranger}"])
 
-        with fail_after(1):
+        with fail_after(4):
             async with Host() as host:
                 tasks.start_soon(call)
                 await deaf.called.wait()

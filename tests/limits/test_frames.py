@@ -56,7 +56,7 @@ async def test_a_violation_is_told_and_ends_its_connection(violation: str) -> No
         goodbye = await attacker.until(GO_AWAY)
         await attacker.drain()
         assert goodbye.length == 1
-        assert current_time() - began < 1
+        assert current_time() - began < 4
         error = (await s.end_of(attacker.peer_id)).error
         assert isinstance(error, RemoteProtocolError)
         assert text in str(error)
@@ -254,7 +254,7 @@ async def test_a_peer_that_acknowledges_no_stream_is_not_waited_for() -> None:
     async with scene(muxer={"write_timeout": 0.2, "ack_backlog": 8}) as s, await s.attacker() as attacker:
         connection = s.host.connections_to(attacker.peer_id)[0]
         s.host.peerstore.set_protocols(attacker.peer_id, ["/x/1"])
-        with fail_after(2), pytest.raises(LimitExceeded, match="streams that the peer has not acknowledged"):
+        with fail_after(4), pytest.raises(LimitExceeded, match="streams that the peer has not acknowledged"):
             for _ in range(9):
                 await connection.open_stream("/x/1")
 

@@ -76,7 +76,7 @@ async def test_nonsense_is_no_identity_and_costs_its_stream_only(told: str) -> N
         began = current_time()
         stream = await attacker.identify(*messages)
         error = await outcome(s, attacker)
-        assert current_time() - began < 0.5
+        assert current_time() - began < 4
         assert isinstance(error, RemoteProtocolError)
         assert text in str(error)
         await attacker.until_end(stream)
@@ -138,7 +138,7 @@ async def test_a_byte_now_and_then_buys_no_time(pushed: bool) -> None:
             tasks.start_soon(drip)
             await attacker.until(WINDOW_UPDATE, RST, stream=stream)
             over.set()
-        assert 0.1 <= current_time() - began < 1
+        assert 0.1 <= current_time() - began < 4
         await attacker.ping(3)
 
 

@@ -22,7 +22,7 @@ async def test_a_stream_that_proposes_nothing_is_reset_at_the_deadline(said: byt
         began = current_time()
         await attacker.send_frames(data(1, HEADER + said if said == line("ls") else said, SYN))
         await attacker.until(WINDOW_UPDATE, RST, stream=1)
-        assert 0.1 <= current_time() - began < 1
+        assert 0.1 <= current_time() - began < 4
         await attacker.ping(3)
 
 
@@ -40,7 +40,7 @@ async def test_a_proposal_now_and_then_buys_no_time() -> None:
         tasks.start_soon(drip)
         await attacker.until(WINDOW_UPDATE, RST, stream=1)
         over.set()
-        assert 0.1 <= current_time() - began < 1
+        assert 0.1 <= current_time() - began < 4
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ async def test_what_is_no_negotiation_resets_its_stream_at_once(said: bytes) -> 
         began = current_time()
         await attacker.send_frames(data(1, said, SYN))
         await attacker.until(WINDOW_UPDATE, RST, stream=1)
-        assert current_time() - began < 1
+        assert current_time() - began < 4
         await attacker.ping(3)
 
 
@@ -132,7 +132,7 @@ async def test_an_answer_that_is_none_is_told_to_who_asked(answer: bytes, kind: 
         async with create_task_group() as tasks:
 
             async def ask() -> None:
-                with pytest.raises(kind), fail_after(2):
+                with pytest.raises(kind), fail_after(4):
                     async with await connection.open_stream("/x/1") as stream:
                         await _agrees(stream)
 
@@ -151,7 +151,7 @@ async def test_a_peer_that_answers_no_proposal_is_not_waited_for() -> None:
         began = current_time()
         with pytest.raises(NegotiationError, match=r"did not say within 0.15 s whether it speaks /x/1"):
             await connection.open_stream("/x/1")
-        assert 0.1 <= current_time() - began < 1
+        assert 0.1 <= current_time() - began < 4
         await attacker.ping(1)
 
 
