@@ -54,6 +54,10 @@ class PipeStream(MuxedStream):
 class Owner:
     def __init__(self) -> None:
         self.answer: bool | None = None
+        self.outgoing: MuxedStream | None = None
+
+    def proposed(self, muxed: MuxedStream) -> None:
+        self.outgoing = muxed
 
     def confirmed(self, muxed: MuxedStream) -> None:
         self.answer = True
@@ -81,6 +85,7 @@ async def test_the_proposal_and_the_first_bytes_are_one_write(pair: Pair) -> Non
     await pair.stream.send(b"hello")
     await pair.stream.send(b"again")
     assert pair.muxed.sent == [PROPOSAL + b"hello", b"again"]
+    assert pair.owner.outgoing is pair.muxed
     assert pair.owner.answer is None
 
 

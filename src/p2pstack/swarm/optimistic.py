@@ -36,6 +36,10 @@ def _proposal(protocol: str) -> bytes:
 class Owner(Protocol):
     """Whoever uses the stream until the peer has answered, and the muxed stream itself from then on."""
 
+    def proposed(self, muxed: MuxedStream) -> None:
+        """The proposal is on its way: what is sent from here on needs no help."""
+        ...
+
     def confirmed(self, muxed: MuxedStream) -> None:
         """The peer accepted the protocol: `muxed` carries nothing else from here on."""
         ...
@@ -80,6 +84,7 @@ class OptimisticStream(MuxedStream):
         proposal, self._proposal = self._proposal, b""
         try:
             await self._muxed.send(proposal + item if item else proposal)
+            self._owner.proposed(self._muxed)
         except BaseException:
             # Whether the proposal went out is unknown: what is sent after it would be taken for one.
             self._muxed.reset()

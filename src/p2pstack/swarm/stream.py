@@ -31,11 +31,11 @@ class SwarmStream(Stream):
     """A muxed stream and what is known of it. The calls that move bytes hand out the coroutine of the muxed stream
     itself: a layer of its own would cost as much as a small write."""
 
-    __slots__ = ("_connection", "_direction", "_inner", "_protocol")
+    __slots__ = ("_connection", "_direction", "_inner", "_outgoing", "_protocol")
 
     def __init__(self, connection: StreamOwner, inner: MuxedStream, protocol: str, direction: Direction) -> None:
         self._connection = connection
-        self._inner = inner
+        self._inner = self._outgoing = inner
         self._protocol = protocol
         self._direction = direction
 
@@ -43,8 +43,12 @@ class SwarmStream(Stream):
     def optimistic(cls, connection: StreamOwner, muxed: MuxedStream, protocol: str) -> "SwarmStream":
         """An outbound stream whose protocol is proposed with the first bytes it sends."""
         stream = cls(connection, muxed, protocol, Direction.OUTBOUND)
-        stream._inner = OptimisticStream(muxed, protocol, stream)
+        stream._inner = stream._outgoing = OptimisticStream(muxed, protocol, stream)
         return stream
+
+    def proposed(self, muxed: MuxedStream) -> None:
+        """The proposal is on its way: what is sent from here on is the application's."""
+        self._outgoing = muxed
 
     def confirmed(self, muxed: MuxedStream) -> None:
         """The peer accepted the protocol: `muxed` carries nothing else from here on."""
@@ -79,7 +83,7 @@ class SwarmStream(Stream):
         return self._inner.receive(max_bytes)
 
     def send(self, item: bytes) -> "CoroutineType[Any, Any, None]":
-        return self._inner.send(item)
+        return self._outgoing.send(item)
 
     def send_eof(self) -> "CoroutineType[Any, Any, None]":
         return self._inner.send_eof()

@@ -62,7 +62,6 @@ class YamuxConnection(OverChannel):
         "_drained",
         "_failure",
         "_keeper",
-        "_nudged",
         "_on_stream",
         "_prompt",
         "_sending_since",
@@ -71,10 +70,11 @@ class YamuxConnection(OverChannel):
         "_tasks",
         "_unsent",
         "_wake",
+        "_writer_idle",
         "clock",
         "epitaph",
+        "idle",
         "session",
-        "writer_idle",
     )
 
     def __init__(self, channel: SecureChannel, config: YamuxConfig, *, security: str, initiator: bool) -> None:
@@ -92,13 +92,13 @@ class YamuxConnection(OverChannel):
         self._sending_since: float | None = None
         self._prompt = channel.can_send_now
         self._soon: Soon | None = None
-        self._nudged = False  # `_nudge` is about to run
         self._unsent = False  # the channel kept a rest of what was sent without the writer
         self._active = True  # something was sent since the keeper last looked
         self._failure: Exception | None = None
         self._closing = False
-        #: the writer waits for something to send
-        self.writer_idle = False
+        self._writer_idle = False  # it waits for something to send
+        #: nobody is about to send: `wake_writer` is to be called
+        self.idle = False
         #: why the connection ended
         self.epitaph = "the connection is closed"
 
@@ -145,25 +145,25 @@ class YamuxConnection(OverChannel):
 
     def wake_writer(self) -> None:
         """There is something to send."""
-        if self.writer_idle:
+        if self.idle:
             if self._soon is None:
                 self._rouse()
-            elif not self._nudged:
-                self._nudged = True
+            else:
+                self.idle = False
                 self._soon.call(self._nudge)
 
     def _nudge(self) -> None:
         """The turn of the event loop is over in which something was written. As a rule whoever wrote it has sent it,
         when it began to wait; else it is sent now, by the writer where it is much."""
-        self._nudged = False
-        if self.writer_idle:
+        if self._writer_idle:
+            self.idle = True
             self.flush()
             if self._closing or self._unsent or self.session.wants_to_send:
                 self._rouse()
 
     def _rouse(self) -> None:
-        if self.writer_idle and self._tasks is not None:
-            self.writer_idle = False
+        if self._writer_idle and self._tasks is not None:
+            self._writer_idle = self.idle = False
             if self._wake is None:
                 self._tasks.start_soon(self._write)
             else:
@@ -201,7 +201,7 @@ class YamuxConnection(OverChannel):
             elif self._slot is not None:
                 self._slot.set()
                 self._slot = None
-        if self.writer_idle and session.wants_to_send:
+        if self.idle and session.wants_to_send:
             self.wake_writer()
 
     def _accept(self, state: StreamState) -> None:
@@ -222,7 +222,7 @@ class YamuxConnection(OverChannel):
                     self._tasks = tasks
                     self._keeper = make_keeper(self._soon, self._look)
                     self._keeper.start(tasks, self._due(self.clock()))
-                    self.writer_idle = True
+                    self._writer_idle = self.idle = True
                     if self._unsent or self.session.wants_to_send:
                         self._rouse()
                     try:
@@ -232,7 +232,7 @@ class YamuxConnection(OverChannel):
                     finally:
                         self._tasks = None  # nothing starts from here on
                         self._keeper.stop()
-                    if self._wake is not None or not self.writer_idle:
+                    if self._wake is not None or not self._writer_idle:
                         tasks.cancel_scope.cancel()
         finally:
             self._end()
@@ -344,9 +344,8 @@ class YamuxConnection(OverChannel):
                     session.go_away(GoAwayCode.NORMAL)
                     continue
                 self._wake = Event()
-                self.writer_idle = True
+                self._writer_idle = self.idle = True
                 await self._wake.wait()
-                self.writer_idle = False
         except (BrokenResourceError, ClosedResourceError) as error:
             if not self._closing:
                 self._closing = True

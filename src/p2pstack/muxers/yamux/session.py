@@ -28,10 +28,22 @@ _SMALL = 4_096
 class Session:
     """The state of one connection."""
 
-    __slots__ = ("_config", "_crowded", "_life", "_outbox", "_receiver", "_table", "bytes_sent", "granting", "liveness")
+    __slots__ = (
+        "_config",
+        "_crowded",
+        "_life",
+        "_outbox",
+        "_receiver",
+        "_send_buffer",
+        "_table",
+        "bytes_sent",
+        "granting",
+        "liveness",
+    )
 
     def __init__(self, config: YamuxConfig, *, initiator: bool, record_size: int = 65_519, now: float = 0.0) -> None:
         self._config = config
+        self._send_buffer = config.send_buffer
         self._life = Lifecycle(config, initiator=initiator, record_size=record_size)
         self._table = self._life.table
         self._outbox = self._life.outbox
@@ -114,8 +126,13 @@ class Session:
         """Queue as much of `data` as there is room for, and say how much that was. If it was not all, `StreamWritable`
         tells when to go on. `data` is kept, not copied: it must not change afterwards."""
         outbox = self._outbox
-        room = self._config.send_buffer - outbox.queued
+        room = self._send_buffer - outbox.queued
         size = len(data)
+        if size <= room and size <= stream.send_credit and size and not self._crowded:
+            stream.send_credit -= size
+            self.bytes_sent += size
+            outbox.add(stream, data)
+            return size
         if size > room or self._crowded:
             room = self._room(stream, size, room)
         if size > stream.send_credit or size > room:

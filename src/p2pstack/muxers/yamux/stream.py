@@ -100,7 +100,7 @@ class YamuxStream(MuxedStream):
         size = len(data)
         written = self._session.write(state, data)
         connection = self._connection
-        if connection.writer_idle:
+        if connection.idle:
             connection.wake_writer()
         self._credit -= size + _CALL
         if written < size:
