@@ -1,0 +1,118 @@
+"""An asyncio event loop in virtual time.
+
+====================================  =============================================================================
+where                                 then
+====================================  =============================================================================
+something is ready                    it runs, in the order in which it became ready; the clock stands still
+nothing is, and there is a timer      the clock jumps to the first; of equal ones the one that was set first is first
+neither                               `Deadlock`: nothing will ever happen again
+====================================  =============================================================================
+
+There are no sockets, and nothing waits for the time of the world outside: an hour with nothing to do takes no time.
+"""
+
+import asyncio
+import heapq
+from asyncio import TimerHandle
+from collections.abc import Callable
+from contextvars import Context
+from itertools import count
+from typing import Any
+
+from p2pstack.errors import P2PError
+from p2pstack.sim.order import same_order
+from p2pstack.sim.waiting import describe_tasks
+
+__all__ = ["Deadlock", "VirtualTimeLoop"]
+
+#: turns of the loop at one instant after which something must be turning round and round
+_ENDLESS = 1_000_000
+#: cancelled timers that are worth sweeping out
+_SWEEP_AT = 1_000
+
+
+class Deadlock(P2PError):
+    """Every task waits, and nothing is left that could wake any: the text says which waits where."""
+
+
+class VirtualTimeLoop(asyncio.BaseEventLoop):
+    """For `anyio.run(main, backend_options={"loop_factory": VirtualTimeLoop})`; `p2pstack.sim.run` does just that.
+
+    :param start: what its clock shows first, in seconds
+    """
+
+    def __init__(self, *, start: float = 0.0) -> None:
+        super().__init__()
+        self._now = start
+        self._timers: list[tuple[float, int, TimerHandle]] = []
+        self._numbers = count()
+        self._cancelled = 0
+        self._turns = 0
+
+    def time(self) -> float:
+        return self._now
+
+    def run_forever(self) -> None:
+        with same_order():
+            super().run_forever()
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> TimerHandle:
+        self._check_closed()
+        handle = TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._timers, (when, next(self._numbers), handle))
+        handle._scheduled = True
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> TimerHandle:
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def _timer_handle_cancelled(self, handle: TimerHandle) -> None:
+        self._cancelled += 1
+        if self._cancelled > _SWEEP_AT and 2 * self._cancelled > len(self._timers):
+            self._timers = [entry for entry in self._timers if not entry[2]._cancelled]
+            heapq.heapify(self._timers)
+            self._cancelled = 0
+
+    def _run_once(self) -> None:
+        ready, timers = self._ready, self._timers
+        if not ready:
+            while timers and timers[0][2]._cancelled:
+                heapq.heappop(timers)
+                self._cancelled -= 1
+            if timers:
+                if timers[0][0] > self._now:
+                    self._now = timers[0][0]
+                    self._turns = 0
+            elif not self._stopping:
+                raise Deadlock(f"nothing is left to happen at {self._now:g} s\n{describe_tasks(self)}")
+        now = self._now
+        while timers and timers[0][0] <= now:
+            handle = heapq.heappop(timers)[2]
+            handle._scheduled = False
+            if handle._cancelled:
+                self._cancelled -= 1
+            else:
+                ready.append(handle)
+        self._turns += 1
+        if self._turns > _ENDLESS:
+            self._turns = 0
+            raise Deadlock(f"something turns round and round at {now:g} s: it never waits\n{describe_tasks(self)}")
+        run = asyncio.Handle._run
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                run(handle)
+
+    def _process_events(self, event_list: object) -> None:
+        """There are none."""
+
+    def _write_to_self(self) -> None:
+        """Nothing sleeps that would have to be woken."""
+
+    def close(self) -> None:
+        self._timers.clear()
+        super().close()

@@ -1,0 +1,65 @@
+"""Has anyio do things in the same order each time.
+
+What anyio's asyncio backend cancels together it keeps in sets, which are in the order of the objects' addresses in
+memory, and so is the order in which the tasks wake up: another one in each process. While a loop in virtual time runs,
+cancel scopes keep what is in them in the order in which it came. A function that would be given to a thread runs there
+and then: how long a thread takes is nothing that virtual time knows.
+"""
+
+import math
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, cast
+
+from anyio._backends import _asyncio as backend
+
+__all__ = ["same_order"]
+
+
+class _OrderedSet(dict[Any, None]):
+    """As much of a set as cancel scopes use, in the order in which things were added."""
+
+    __slots__ = ()
+
+    add = cast("Callable[[Any], None]", dict.setdefault)  # without a Python function in between
+    remove = dict.__delitem__
+
+    def discard(self, item: object) -> None:
+        self.pop(item, None)
+
+
+class _OrderedCancelScope(backend.CancelScope):
+    __slots__ = ()
+
+    def __init__(self, deadline: float = math.inf, shield: bool = False) -> None:
+        super().__init__(deadline, shield)
+        self._child_scopes = cast("Any", _OrderedSet())
+        self._tasks = cast("Any", _OrderedSet())
+
+
+async def _run_here(
+    cls: object,
+    func: Callable[..., Any],
+    args: tuple[Any, ...],
+    abandon_on_cancel: bool = False,
+    limiter: object = None,
+) -> Any:
+    await backend.AsyncIOBackend.checkpoint()
+    return func(*args)
+
+
+@contextmanager
+def same_order() -> Generator[None]:
+    """Inside, what anyio makes anew on asyncio is ordered."""
+    scope, in_thread = backend.CancelScope, backend.AsyncIOBackend.__dict__["run_sync_in_worker_thread"]
+    if scope is _OrderedCancelScope:
+        yield
+        return
+    backend.CancelScope = _OrderedCancelScope
+    backend.AsyncIOBackend.run_sync_in_worker_thread = partial(_run_here, backend.AsyncIOBackend)
+    try:
+        yield
+    finally:
+        backend.CancelScope = scope
+        backend.AsyncIOBackend.run_sync_in_worker_thread = in_thread
