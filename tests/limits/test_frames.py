@@ -15,9 +15,10 @@ from anyio.lowlevel import checkpoint
 from p2pstack import ConnectionClosed, DialError, Host, LimitExceeded, RemoteProtocolError, SwarmConfig
 from p2pstack.abc.connection import Stream
 from p2pstack.abc.events import LimitHit
+from p2pstack.protocols.echo import Echo
 from p2pstack.protocols.perf import Perf
 
-from .attacker import DATA, FIN, GO_AWAY, PING, RST, SYN, WINDOW_UPDATE, Attacker, data, frame
+from .attacker import DATA, FIN, GO_AWAY, HEADER, PING, RST, SYN, WINDOW_UPDATE, Attacker, data, frame, line
 from .scene import Census, budget_of, scene
 
 WINDOW = 262_144
@@ -226,6 +227,47 @@ async def test_bytes_that_nobody_reads_stay_within_the_budget() -> None:
             release.set()
             hit = await s.hit("bytes unread by applications")
             assert hit.limit == 1 << 20
+
+
+async def test_who_fills_the_budget_takes_it_from_nobody_else() -> None:
+    """By echoes that are not read: each stream then holds a window that its handler cannot read either."""
+    scope = "bytes unread by applications"
+    async with (
+        scene(budget=4 << 20, services=[Echo()]) as s,
+        await s.attacker() as attacker,
+        create_task_group() as tasks,
+    ):
+        budget = budget_of(s.host)
+        credit = {stream: WINDOW - len(HEADER + line("/echo/1.0.0")) for stream in range(1, 101, 2)}
+        over = Event()
+
+        async def listen() -> None:
+            while not over.is_set():
+                got = await attacker.receive_frame()
+                if got.kind == WINDOW_UPDATE and got.stream in credit:
+                    credit[got.stream] += got.length
+                    if got.flags & RST:
+                        del credit[got.stream]
+
+        tasks.start_soon(listen)
+        for stream in tuple(credit):
+            await attacker.open(stream, "/echo/1.0.0")
+        while not s.hits(scope):
+            for stream in tuple(credit):
+                if credit.get(stream, 0) >= 8_000:
+                    credit[stream] -= 8_000
+                    await attacker.send_frames(data(stream, bytes(8_000)))
+            await s.ping()
+        async with await s.friend.open_stream(s.host.peer_id, "/echo/1.0.0") as stream:
+            for _ in range(4):
+                await stream.send(bytes(200_000))
+                received = 0
+                while received < 200_000:
+                    received += len(await stream.receive())
+        assert {hit.peer for hit in s.hits(scope)} == {attacker.peer_id}
+        assert budget.used <= budget.limit
+        over.set()
+        tasks.cancel_scope.cancel()
 
 
 async def test_a_stream_beyond_the_budget_says_so_to_whoever_reads_it() -> None:

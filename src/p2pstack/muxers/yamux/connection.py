@@ -35,7 +35,6 @@ from p2pstack.abc.muxer import MuxedStream
 from p2pstack.abc.security import SecureChannel
 from p2pstack.errors import ConnectionClosed, LimitExceeded, P2PError, RemoteProtocolError
 from p2pstack.muxers.over_channel import OverChannel
-from p2pstack.muxers.yamux.clock import clock_of_this_loop
 from p2pstack.muxers.yamux.config import YamuxConfig
 from p2pstack.muxers.yamux.events import StreamOpened, StreamReadable, StreamWritable
 from p2pstack.muxers.yamux.frames import GoAwayCode
@@ -44,6 +43,7 @@ from p2pstack.muxers.yamux.session import Session
 from p2pstack.muxers.yamux.soon import Soon
 from p2pstack.muxers.yamux.state import StreamState
 from p2pstack.muxers.yamux.stream import YamuxStream
+from p2pstack.streams.clock import clock_of_this_loop
 
 __all__ = ["YamuxConnection"]
 

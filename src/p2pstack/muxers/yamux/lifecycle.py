@@ -5,6 +5,7 @@ on it is told by an event; what was queued for it goes; what it left unread no l
 """
 
 from collections import OrderedDict
+from typing import Any
 
 from p2pstack.errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
 from p2pstack.muxers.yamux.config import YamuxConfig
@@ -16,6 +17,11 @@ from p2pstack.muxers.yamux.table import StreamTable
 
 __all__ = ["Lifecycle"]
 
+
+def _unread(stream: StreamState) -> int:
+    return stream.unread
+
+
 #: Bytes that a writer may queue when its turn comes.
 _TURN = 65_536
 
@@ -23,7 +29,7 @@ _TURN = 65_536
 class Lifecycle:
     """The streams of a connection, what waits to be sent for them, and what is to be told of them."""
 
-    __slots__ = ("_config", "crowded", "events", "local_go_away", "outbox", "table")
+    __slots__ = ("__weakref__", "_config", "crowded", "events", "local_go_away", "outbox", "table")
 
     def __init__(self, config: YamuxConfig, *, initiator: bool, record_size: int) -> None:
         self._config = config
@@ -34,6 +40,27 @@ class Lifecycle:
         self.crowded: OrderedDict[StreamState, None] = OrderedDict()
         #: this side said goodbye, with this code
         self.local_go_away: int | None = None
+        config.budget.holders.add(self)
+
+    # --- the budget of unread bytes
+
+    @property
+    def unread(self) -> int:
+        """Bytes that applications have not read, of all streams."""
+        return sum(stream.unread for stream in self.table)
+
+    def shed(self, size: int, used: int) -> None:
+        """Reset the streams with the most unread bytes, until about `size` of them are free, because `used` were
+        wanted."""
+        owner: Any = None
+        for stream in sorted(self.table, key=_unread, reverse=True):
+            if size <= 0 or not stream.unread:
+                break
+            size -= stream.unread
+            owner = owner or stream.owner
+            self.reset_here(stream, 0, self._config.budget.exceeded(used))
+        if owner is not None:
+            owner.settle()
 
     # --- frames
 

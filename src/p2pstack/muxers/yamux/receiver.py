@@ -142,7 +142,7 @@ class Receiver:
     def _deliver(self, stream: StreamState, data: bytes, start: int, stop: int) -> None:
         size = stop - start
         try:
-            self._config.budget.take(size)
+            self._config.budget.take(size, self._life)
         except LimitExceeded as error:
             self._life.reset_here(stream, 0, error)
             return

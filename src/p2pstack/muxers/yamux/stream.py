@@ -136,6 +136,10 @@ class YamuxStream(MuxedStream):
 
     # --- ending
 
+    def settle(self) -> None:
+        """The session has changed by something that did not come from here or from the peer."""
+        self._connection.settle()
+
     def reset(self, code: int = 0) -> None:
         self._session.reset(self._state, code)
         self._connection.settle()
