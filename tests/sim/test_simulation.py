@@ -6,7 +6,7 @@ import sys
 
 import anyio
 import pytest
-from p2pstack import GossipSub
+
 from p2pstack.protocols.ping import ping
 from p2pstack.sim import Simulation, run
 

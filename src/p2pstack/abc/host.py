@@ -59,6 +59,12 @@ class Host(ABC):
 
     @property
     @abstractmethod
+    def clock(self) -> Callable[[], float]:
+        """Gives the seconds since 1970, by the clock on the wall: what has to be newer than it was in earlier runs is
+        made of it. Durations and deadlines go by `anyio.current_time()`."""
+
+    @property
+    @abstractmethod
     def protocols(self) -> Sequence[str]:
         """The protocols handled here, in the order they were added."""
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from random import Random, SystemRandom
+from time import time
 from typing import Self, overload
 
 from anyio import AsyncContextManagerMixin, create_task_group
@@ -52,6 +53,7 @@ class Host(AbstractHost, AsyncContextManagerMixin):
     :param resolver: of names in addresses; the system's unless given
     :param config: deadlines and limits
     :param random: source of all randomness but that of keys; the system's unless given
+    :param clock: gives the seconds since 1970; the system's unless given
     :raises LocalProtocolError: an address is malformed
     """
 
@@ -71,6 +73,7 @@ class Host(AbstractHost, AsyncContextManagerMixin):
         resolver: Resolver | None = None,
         config: SwarmConfig | None = None,
         random: Random | None = None,
+        clock: Callable[[], float] = time,
     ) -> None:
         for name, value in (("listen", listen), ("announce", announce)):
             if isinstance(value, str | Multiaddr):
@@ -80,6 +83,7 @@ class Host(AbstractHost, AsyncContextManagerMixin):
         self._key = key or PrivateKey.generate()
         self._peerstore = peerstore or MemoryPeerstore()
         self._random = random or SystemRandom()
+        self._clock = clock
         given = {type(service) for service in services}
         standard = defaults.services() if default_services else ()
         self._services = [*(service for service in standard if type(service) not in given), *services]
@@ -133,6 +137,10 @@ class Host(AbstractHost, AsyncContextManagerMixin):
     @property
     def random(self) -> Random:
         return self._random
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        return self._clock
 
     @property
     def protocols(self) -> Sequence[str]:

@@ -1,7 +1,7 @@
 """One bound on what applications leave unread, over all connections."""
 
 from typing import Protocol
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from p2pstack.errors import LimitExceeded
 
@@ -41,8 +41,8 @@ class ReceiveBudget:
         self.used = 0
         #: how many times somebody had to make room
         self.refused = 0
-        #: the connections there are
-        self.holders: WeakSet[Holder] = WeakSet()
+        #: the connections there are, the oldest first
+        self.holders: WeakKeyDictionary[Holder, None] = WeakKeyDictionary()
 
     @property
     def tight(self) -> bool:

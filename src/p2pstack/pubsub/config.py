@@ -1,6 +1,5 @@
 """Deadlines and limits of what drives a router, whichever router that is."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
@@ -37,9 +36,9 @@ class PubSubConfig:
     #: For one of them to be reached.
     connect_timeout: float = 15.0
 
-    #: Where the sequence numbers of our messages begin: by default nanoseconds since 1970, so that those after a
-    #: restart are above those before it.
-    clock: Callable[[], int] = time.time_ns
+    #: Where the sequence numbers of our messages begin: by default nanoseconds since 1970 by the host's clock, so that
+    #: those after a restart are above those before it.
+    clock: Callable[[], int] | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):

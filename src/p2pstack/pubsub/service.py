@@ -132,7 +132,8 @@ class PubSub(ABC):
             make_outbox=lambda: Outbox(max_size=size),
             make_decoder=lambda: RPCDecoder(max_size=size),
         )
-        author = Author(host.key, self._signing, first_sequence=config.clock(), max_size=size)
+        first_sequence = int(host.clock() * 1e9) if config.clock is None else config.clock()
+        author = Author(host.key, self._signing, first_sequence=first_sequence, max_size=size)
         self._state = _State(host.peer_id, driver, author, admission)
         await driver.run(task_status=task_status)
 

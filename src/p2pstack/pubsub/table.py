@@ -120,10 +120,10 @@ class PeerTable:
 
     def _catch_up(self) -> None:
         """Look at what events would have told that were lost, or were there before us."""
-        connected = set(self._host.peers)
+        connected = dict.fromkeys(self._host.peers)
         for peer in connected:
             self._meet_if_it_speaks(peer)
-        for peer in self._peers.keys() - connected:
+        for peer in [peer for peer in self._peers if peer not in connected]:
             self._part(peer)
 
     async def _run_streams(self, *, task_status: TaskStatus[None]) -> None:

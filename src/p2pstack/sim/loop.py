@@ -11,9 +11,12 @@ neither                               `Deadlock`: nothing will ever happen again
 There are no sockets, and nothing waits for the time of the world outside: an hour with nothing to do takes no time.
 """
 
+# ruff: noqa: SLF001 - handles belong to the loop; asyncio has no other names for what they hold
+
 import asyncio
 import heapq
 from asyncio import TimerHandle
+from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from itertools import count
@@ -41,6 +44,9 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
     :param start: what its clock shows first, in seconds
     """
 
+    _ready: "deque[asyncio.Handle]"  # asyncio's own
+    _stopping: bool
+
     def __init__(self, *, start: float = 0.0) -> None:
         super().__init__()
         self._now = start
@@ -59,7 +65,8 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> TimerHandle:
-        self._check_closed()
+        if self.is_closed():
+            raise RuntimeError("the event loop is closed")
         handle = TimerHandle(when, callback, args, self, context)
         heapq.heappush(self._timers, (when, next(self._numbers), handle))
         handle._scheduled = True
@@ -101,11 +108,10 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         if self._turns > _ENDLESS:
             self._turns = 0
             raise Deadlock(f"something turns round and round at {now:g} s: it never waits\n{describe_tasks(self)}")
-        run = asyncio.Handle._run
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle._cancelled:
-                run(handle)
+                handle._run()
 
     def _process_events(self, event_list: object) -> None:
         """There are none."""

@@ -2,15 +2,14 @@
 
 import errno
 import os
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address
 from itertools import count
 from random import Random
 from typing import Self
 
-from anyio import AsyncContextManagerMixin, Event, create_task_group, sleep_forever, sleep_until
+from anyio import AsyncContextManagerMixin, create_task_group, sleep_forever, sleep_until
 from multiaddr import Multiaddr
 
 from p2pstack.abc.transport import Endpoints
@@ -85,8 +84,8 @@ class SimNetwork(AsyncContextManagerMixin):
         seed: int = 0,
         trace: Trace | None = None,
     ) -> None:
-        default = link or LinkConfig()
-        self._link_of = link_of or (lambda one, other: default)
+        self._default = link or LinkConfig()
+        self._link_of = link_of
         self._random = Random(f"network {seed}")
         self._links: dict[tuple[int, int], Link] = {}
         self._by_ip: dict[int, Machine] = {}
@@ -128,7 +127,8 @@ class SimNetwork(AsyncContextManagerMixin):
         key = (one.index, other.index)
         link = self._links.get(key)
         if link is None:
-            link = self._links[key] = Link(self._link_of(one, other), (one.uplink, other.uplink), self._random)
+            config = self._default if self._link_of is None else self._link_of(one, other)
+            link = self._links[key] = Link(config, (one.uplink, other.uplink), self._random)
         return link
 
     # --- connections

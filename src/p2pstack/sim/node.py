@@ -5,7 +5,7 @@ from hashlib import blake2b
 from random import Random
 from typing import Literal
 
-from anyio import CancelScope, Event
+from anyio import CancelScope, Event, current_time
 from anyio.abc import TaskStatus
 
 from p2pstack.abc.security import SecureTransport
@@ -26,6 +26,8 @@ __all__ = ["Security", "SimNode", "secret_source"]
 Security = Literal["noise", "plaintext"]
 
 PORT = 4001
+#: when virtual time begins, by clocks on walls: 2026-01-01
+_EPOCH = 1_767_225_600.0
 
 
 def secret_source(seed: str) -> Callable[[], bytes]:
@@ -105,6 +107,10 @@ class SimNode:
     def __repr__(self) -> str:
         return f"<SimNode {self.name} {self.key.peer_id}>"
 
+    def clock(self) -> float:
+        """Seconds since 1970, by its own clock."""
+        return _EPOCH + current_time()
+
     # --- life
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
@@ -119,6 +125,7 @@ class SimNode:
             services=self._services,
             peerstore=self.peerstore,
             random=self.random,
+            clock=self.clock,
         )
         try:
             with self._scope:

@@ -22,8 +22,8 @@ class _OrderedSet(dict[Any, None]):
 
     __slots__ = ()
 
-    add = cast("Callable[[Any], None]", dict.setdefault)  # without a Python function in between
-    remove = dict.__delitem__
+    add: Any = cast("Any", dict).setdefault  # without a Python function in between
+    remove: Any = cast("Any", dict).__delitem__
 
     def discard(self, item: object) -> None:
         self.pop(item, None)
@@ -32,7 +32,7 @@ class _OrderedSet(dict[Any, None]):
 class _OrderedCancelScope(backend.CancelScope):
     __slots__ = ()
 
-    def __init__(self, deadline: float = math.inf, shield: bool = False) -> None:
+    def __init__(self, *, deadline: float = math.inf, shield: bool = False) -> None:
         super().__init__(deadline, shield)
         self._child_scopes = cast("Any", _OrderedSet())
         self._tasks = cast("Any", _OrderedSet())

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import Self
 
-from anyio import AsyncContextManagerMixin, Semaphore, create_task_group
+from anyio import AsyncContextManagerMixin, Semaphore, create_task_group, sleep
 from anyio.abc import TaskGroup
 
 from p2pstack.abc.service import Service
@@ -87,6 +87,9 @@ class Simulation(AsyncContextManagerMixin):
         async def dial(node: SimNode, other: SimNode) -> None:
             async with slots[other.index]:
                 await node.host.connect(other.host.addrs[0])
+                # Who dials is done first; the other side is when the last message has arrived.
+                while node.running and other.running and not other.host.connections_to(node.host.peer_id):  # noqa: ASYNC110
+                    await sleep(self.network.link(node.machine, other.machine).lanes[0].round_trip or 0.001)
 
         async with create_task_group() as dialling:
             for one, other in edges:

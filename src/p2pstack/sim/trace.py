@@ -70,8 +70,7 @@ class Trace:
 
     def write(self, file: TextIO) -> None:
         """What was kept, a line of JSON each."""
-        for event in self.events:
-            file.write(json.dumps(event, ensure_ascii=False) + "\n")
+        file.writelines(json.dumps(event, ensure_ascii=False) + "\n" for event in self.events)
 
     @staticmethod
     def read(lines: Iterable[str]) -> list[dict[str, object]]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from types import CoroutineType, FrameType
+from types import CoroutineType
 from typing import Any, cast
 
 __all__ = ["describe_tasks"]
@@ -30,7 +30,7 @@ def _way(task: "asyncio.Task[Any]") -> list[str]:
     way: list[str] = []
     waits: Any = task.get_coro()
     while isinstance(waits, CoroutineType):
-        frame = cast("FrameType | None", waits.cr_frame)
+        frame = waits.cr_frame
         if frame is not None and Path(frame.f_code.co_filename).parent.parent.name not in _BELOW:
             path = Path(frame.f_code.co_filename)
             if not any(part in _BELOW for part in path.parts):

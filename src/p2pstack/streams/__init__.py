@@ -3,6 +3,7 @@
 ===============  ===============================================================
 `framed.py`      `Messages`: whole messages, each behind its length
 `raw.py`         any anyio byte stream as a `RawStream`
+`clock.py`       the event loop's clock, with a fine tick
 `memory.py`      `memory_pipe`: two `RawStream`s that are each other's ends
 ===============  ===============================================================
 """

@@ -99,7 +99,7 @@ class SwarmConnection(StreamOwner):
         self._opened_at = current_time()
         self._tasks: TaskGroup | None = None
         self._inbound = 0
-        self._streams: set[SwarmStream] | None = None
+        self._streams: dict[SwarmStream, None] | None = None  # in the order they began
         self._sweep_at = _SWEEP_AT
         self._ended: Event | None = None
         self._over = False
@@ -332,16 +332,16 @@ class SwarmConnection(StreamOwner):
             raise ConnectionClosed(f"the connection with {self.remote_peer} has ended")
         streams = self._streams
         if streams is None:
-            self._streams = {stream}
+            self._streams = {stream: None}
             return
         if len(streams) >= self._sweep_at:
-            streams = self._streams = {known for known in streams if not known.ended}
+            streams = self._streams = {known: None for known in streams if not known.ended}
             self._sweep_at = max(_SWEEP_AT, 2 * len(streams))
-        streams.add(stream)
+        streams[stream] = None
 
     def forget(self, stream: SwarmStream) -> None:
         if self._streams is not None:
-            self._streams.discard(stream)
+            self._streams.pop(stream, None)
             if not self._streams:
                 self._streams = None
 

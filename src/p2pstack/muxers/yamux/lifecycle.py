@@ -40,7 +40,7 @@ class Lifecycle:
         self.crowded: OrderedDict[StreamState, None] = OrderedDict()
         #: this side said goodbye, with this code
         self.local_go_away: int | None = None
-        config.budget.holders.add(self)
+        config.budget.holders[self] = None
 
     # --- the budget of unread bytes
 

@@ -34,8 +34,9 @@ class Outcomes:
 
     def forget_closed(self) -> None:
         """Whatever connections have ended."""
-        for connection in {connection for connection in (*self._outcomes, *self._waiting) if connection.closed}:
-            self.forget(connection)
+        for connection in tuple(dict.fromkeys((*self._outcomes, *self._waiting))):
+            if connection.closed:
+                self.forget(connection)
 
     def close(self) -> None:
         """Nobody is asked any more."""

@@ -5,7 +5,6 @@ addresses of the host change, pushes that to all who take pushes: changes that c
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from functools import cache
 
@@ -66,7 +65,8 @@ class Identify:
     :param timeout: seconds for one exchange with one peer
     :param push_delay: seconds that changes are collected before they are pushed
     :param max_concurrent_pushes: peers pushed to at a time
-    :param clock: gives the seconds since 1970: a signed record is newer than those of earlier runs
+    :param clock: gives the seconds since 1970, so that a signed record is newer than those of earlier runs; the host's
+        unless given
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Identify:
         timeout: float = 5.0,
         push_delay: float = 0.1,
         max_concurrent_pushes: int = 32,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         if timeout <= 0 or push_delay < 0 or max_concurrent_pushes < 1:
             raise LocalProtocolError("Identify: expected timeout, push_delay and max_concurrent_pushes above 0")
@@ -277,7 +277,7 @@ class Identify:
         if not addrs:
             return None
         if self._record is None or self._record[0] != addrs:
-            self._seq = max(self._seq + 1, int(self._clock() * 1e3))
+            self._seq = max(self._seq + 1, int((self._clock or host.clock)() * 1e3))
             record = PeerRecord(host.peer_id, self._seq, addrs)
             self._record = addrs, record.seal(host.key).to_bytes()
         return self._record[1]

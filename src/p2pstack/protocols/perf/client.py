@@ -1,6 +1,5 @@
 """Asking others for perf."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ from anyio import EndOfStream
 from p2pstack.abc.host import Host, Target
 from p2pstack.errors import LocalProtocolError, RemoteProtocolError
 from p2pstack.protocols.perf.messages import PERF, encode_header
+from p2pstack.streams.clock import clock_of_this_loop
 
 __all__ = ["PerfResult", "perf"]
 
@@ -46,18 +46,19 @@ async def perf(
     download_bytes: int = 0,
     chunk_size: int = 65_536,
     progress: Callable[[int, int], None] | None = None,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] | None = None,
 ) -> PerfResult:
     """Send so many bytes up, then let so many come down, over a new stream.
 
     :param chunk_size: bytes sent at a time
     :param progress: called after each chunk with the bytes sent and received so far
-    :param clock: gives the seconds to measure by
+    :param clock: gives the seconds to measure by; the event loop's unless given
     :raises RemoteProtocolError: other than the bytes asked for came down
     :raises P2PError: as `Host.open_stream`
     """
     if upload_bytes < 0 or chunk_size < 1:
         raise LocalProtocolError(f"perf: expected numbers above 0, got {upload_bytes=}, {chunk_size=}")
+    clock = clock or clock_of_this_loop()
     header = encode_header(download_bytes)
     async with await host.open_stream(target, PERF) as stream:
         began_at = clock()

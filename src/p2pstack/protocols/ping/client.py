@@ -1,6 +1,5 @@
 """Measuring round trips."""
 
-import time
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
@@ -11,6 +10,7 @@ from p2pstack.abc.connection import Stream
 from p2pstack.abc.host import Host, Target
 from p2pstack.errors import LocalProtocolError, RemoteProtocolError
 from p2pstack.protocols.ping.service import PING, SIZE, receive_payload
+from p2pstack.streams.clock import clock_of_this_loop
 
 __all__ = ["RoundTrips", "ping"]
 
@@ -22,7 +22,7 @@ def ping(
     count: int | None = None,
     interval: float = 1.0,
     timeout: float = 10.0,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] | None = None,
 ) -> "RoundTrips":
     """Round-trip times to a peer in seconds, to iterate over: `async for rtt in ping(host, peer, count=3)`.
 
@@ -32,8 +32,7 @@ def ping(
     :param count: how many pings; None: without end
     :param interval: seconds from one ping to the next
     :param timeout: seconds to wait for an answer
-    :param clock: gives the seconds that round trips are measured by: not those of the event loop, which uvloop
-        counts in whole milliseconds
+    :param clock: gives the seconds that round trips are measured by; the event loop's unless given, with a fine tick
     :raises LocalProtocolError: a number is out of range
     """
     if (count is not None and count < 0) or interval < 0 or timeout <= 0:
@@ -56,7 +55,7 @@ class RoundTrips(AsyncIterator[float]):
         count: int | None,
         interval: float,
         timeout: float,
-        clock: Callable[[], float],
+        clock: Callable[[], float] | None,
     ) -> None:
         self._host = host
         self._target = target
@@ -91,10 +90,11 @@ class RoundTrips(AsyncIterator[float]):
         self._due = current_time() + self._interval
         try:
             with fail_after(self._timeout):
-                sent_at = self._clock()
+                clock = self._clock or clock_of_this_loop()
+                sent_at = clock()
                 await stream.send(payload)
                 answer = await receive_payload(stream)
-                rtt = self._clock() - sent_at
+                rtt = clock() - sent_at
         except TimeoutError:
             raise TimeoutError(f"peer {stream.remote_peer} did not answer a ping within {self._timeout:g} s") from None
         if answer != payload:
