@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from bench import gossip
 from bench.contenders import Contender
 from bench.programs import client, idle_client, listener
 
@@ -28,6 +29,8 @@ class Plan:
     connects: int = 100
     idle: int = 1000
     accepted: int = 1500
+    messages: int = 20_000
+    mesh_seconds: float = 10.0
 
 
 Work = Callable[[list[Contender], Plan], Iterable[tuple[str, Callable[[], Figures]]]]
@@ -200,6 +203,23 @@ def import_time(everybody: list[Contender], plan: Plan) -> Iterable[tuple[str, C
     yield "p2pstack", work
 
 
+def _gossip(everybody: list[Contender], plan: Plan) -> Iterable[tuple[str, Callable[[], Figures]]]:
+    yield from gossip.hop(everybody, plan.messages)
+
+
+def _mixed_gossip(everybody: list[Contender], plan: Plan) -> Iterable[tuple[str, Callable[[], Figures]]]:
+    yield from gossip.mixed_hop(everybody, plan.messages)
+    yield from gossip.middle(everybody, plan.messages)
+
+
+def _mesh(everybody: list[Contender], plan: Plan) -> Iterable[tuple[str, Callable[[], Figures]]]:
+    yield from gossip.mesh(everybody, plan.mesh_seconds)
+
+
+def _router(everybody: list[Contender], plan: Plan) -> Iterable[tuple[str, Callable[[], Figures]]]:
+    return gossip.router() if _ours(everybody) else ()
+
+
 MEASURES = (
     Measure("bulk", bulk),
     Measure("mixed bulk", mixed_bulk),
@@ -211,4 +231,8 @@ MEASURES = (
     Measure("idle", idle),
     Measure("fan", fan),
     Measure("import", import_time),
+    Measure("pubsub", _gossip),
+    Measure("mixed pubsub", _mixed_gossip),
+    Measure("pubsub mesh", _mesh),
+    Measure("pubsub router", _router),
 )

@@ -5,8 +5,9 @@ import os
 import platform
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
@@ -16,8 +17,10 @@ from bench.targets import outcomes
 
 __all__ = ["document", "markdown", "show", "write"]
 
-#: (figure, heading, decimals) of the table of medians
-_COLUMNS = (
+#: (figure, heading, decimals) of a table of medians
+_Columns: TypeAlias = Sequence[tuple[str, str, int]]
+
+_COLUMNS: _Columns = (
     ("upload", "upload MB/s", 0),
     ("download", "download MB/s", 0),
     ("upload 1 KiB", "1 KiB writes MB/s", 0),
@@ -28,17 +31,27 @@ _COLUMNS = (
     ("accept", "accepted 1/s", 0),
     ("idle KiB", "idle KiB", 1),
 )
+_PUBSUB_COLUMNS: _Columns = (
+    ("pubsub 64 B", "64 B msg/s", 0),
+    ("pubsub 1 KiB", "1 KiB msg/s", 0),
+    ("pubsub fed rust-libp2p>", "fed by rust msg/s", 0),
+    ("pubsub middle", "in the middle msg/s", 0),
+    ("pubsub p50", "mesh of ten p50 ms", 1),
+    ("pubsub p99", "mesh of ten p99 ms", 1),
+)
 
 
 def show(console: Console, results: Results, names: list[str]) -> None:
     """Print the medians, the ratios to reach, and what failed."""
-    table = Table(title="medians, both ends the same")
-    table.add_column("")
-    for _, heading, _ in _COLUMNS:
-        table.add_column(heading, justify="right")
-    for row in _rows(results, names):
-        table.add_row(*row)
-    console.print(table)
+    for title, columns in (("medians, both ends the same", _COLUMNS), ("publish/subscribe, medians", _PUBSUB_COLUMNS)):
+        table = Table(title=title)
+        table.add_column("")
+        for _, heading, _ in columns:
+            table.add_column(heading, justify="right")
+        for row in _rows(results, names, columns):
+            table.add_row(*row)
+        if table.rows:
+            console.print(table)
 
     targets = Table(title="figures to reach")
     for heading in ("what", "loop", "to reach", "measured", ""):
@@ -87,20 +100,30 @@ def write(path: Path, content: dict[str, Any]) -> None:
 
 
 def markdown(results: Results, names: list[str]) -> str:
-    """The table of the README."""
-    lines = ["| | " + " | ".join(heading for _, heading, _ in _COLUMNS) + " |", "|---" * (len(_COLUMNS) + 1) + "|"]
-    lines += ["| " + " | ".join(row) + " |" for row in _rows(results, names)]
+    """The tables of the README."""
+    tables = [(columns, _rows(results, names, columns)) for columns in (_COLUMNS, _PUBSUB_COLUMNS)]
+    return "\n".join(_markdown(columns, rows) for columns, rows in tables if rows)
+
+
+def _markdown(columns: _Columns, rows: list[list[str]]) -> str:
+    lines = ["| | " + " | ".join(heading for _, heading, _ in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
-def _rows(results: Results, names: list[str]) -> list[list[str]]:
+def _rows(results: Results, names: list[str], columns: _Columns) -> list[list[str]]:
+    """A row for each of those of whom anything was measured."""
     rows: list[list[str]] = []
     for name in names:
-        row = [name]
-        for figure, _, decimals in _COLUMNS:
-            key = f"{figure} {name}"
-            row.append(f"{results.median(key):,.{decimals}f}" if key in results else "-")
-        rows.append(row)
+        keys = [f"{figure}{name}" if figure.endswith(">") else f"{figure} {name}" for figure, _, _ in columns]
+        if any(key in results for key in keys):
+            cells = zip(keys, columns, strict=True)
+            rows.append(
+                [
+                    name,
+                    *(f"{results.median(key):,.{digits}f}" if key in results else "-" for key, (_, _, digits) in cells),
+                ]
+            )
     return rows
 
 

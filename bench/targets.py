@@ -96,7 +96,41 @@ def _targets() -> Iterable[Target]:
             "64 streams, to one stream", loop, 0.7,
             lambda r, u=us: r.median(f"fan rate {u}") / r.median(f"fan single {u}"),
         )  # fmt: skip
+        yield from _pubsub(us, loop)
+    yield Target(
+        "pubsub, memory of a peer in a topic",
+        "",
+        1024.0,
+        lambda r: r.median("pubsub pair bytes"),
+        at_most=True,
+        unit="B",
+    )
+    yield Target(
+        "pubsub, heartbeat of 1,000 peers", "", 20.0, lambda r: r.median("pubsub heartbeat"), at_most=True, unit="ms"
+    )
     yield Target("import of p2pstack", "", 0.25, lambda r: r.median("import"), at_most=True, unit="s")
+
+
+def _pubsub(us: str, loop: str) -> Iterable[Target]:
+    for size in ("64 B", "1 KiB"):
+        for other, bound in ((GO, 1.2), (RUST, 1.0)):
+            yield Target(
+                f"pubsub messages of {size}, to {other}", loop, bound,
+                lambda r, s=size, o=other: r.median(f"pubsub {s} {us}") / r.median(f"pubsub {s} {o}"),
+            )  # fmt: skip
+    yield Target(
+        f"pubsub subscriber fed by rust, to {GO}", loop, 0.9,
+        lambda r: r.median(f"pubsub fed {RUST}>{us}") / r.median(f"pubsub fed {RUST}>{GO}"),
+    )  # fmt: skip
+    yield Target(
+        f"pubsub in the middle of a line, to {GO}", loop, 1.0,
+        lambda r: r.median(f"pubsub middle {us}") / r.median(f"pubsub middle {GO}"),
+    )  # fmt: skip
+    for part in ("p50", "p99"):
+        yield Target(
+            f"pubsub mesh of ten, {part}, to {GO}", loop, 1.5,
+            lambda r, p=part: r.median(f"pubsub {p} {us}") / r.median(f"pubsub {p} {GO}"), at_most=True,
+        )  # fmt: skip
 
 
 def outcomes(results: Results) -> list[Outcome]:

@@ -18,8 +18,8 @@ from network import Network, node_key
 from output import report_failures, tell_complete, tell_peer_id, tell_received
 from script import Instruction, ScriptedNode, ScriptError, run_script
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "peers"))
-from client import PeerClient, PeerFailed, running_peer
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from interop.peers.client import PeerClient, PeerFailed, running_peer
 
 #: The names of parameters in Go, and those of the peers.
 PARAMETERS = {

@@ -53,11 +53,15 @@ func (c *counter) add(data []byte) bool {
 	return true
 }
 
-func (c *counter) result() fields {
+func (c *counter) result(latencies bool) fields {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	return fields{
-		"received": c.received, "distinct": len(c.seen), "latencies_us": c.latencies,
+	result := fields{
+		"received": c.received, "distinct": len(c.seen),
 		"published_us": c.published, "first_us": c.first, "last_us": c.last,
 	}
+	if latencies {
+		result["latencies_us"] = c.latencies
+	}
+	return result
 }

@@ -63,6 +63,7 @@ type request struct {
 	Group     uint64    `json:"group"`
 	Parts     uint8     `json:"parts"`
 	To        []peer.ID `json:"to"`
+	Latencies bool      `json:"latencies"`
 }
 
 type fields map[string]any
@@ -325,7 +326,7 @@ func (n *pubsubNode) do(ctx context.Context, r request) (fields, error) {
 		if err != nil {
 			return nil, err
 		}
-		return t.count.result(), nil
+		return t.count.result(r.Latencies), nil
 	case "state":
 		return fields{"peers": peerNames(n.pubsub.ListPeers(r.Topic)), "mesh": n.traffic.meshOf(r.Topic)}, nil
 	case "traffic":

@@ -28,12 +28,12 @@ class Counter:
         self.last = now
         self.published = min(self.published or stamp, stamp)
 
-    def result(self) -> dict[str, object]:
+    def result(self, *, latencies: bool) -> dict[str, object]:
         return {
             "received": self.received,
             "distinct": len(self.seen),
-            "latencies_us": self.latencies,
             "published_us": self.published,
             "first_us": self.first,
             "last_us": self.last,
+            **({"latencies_us": self.latencies} if latencies else {}),
         }

@@ -110,7 +110,7 @@ class Node:
             case "count":
                 self._counters[topic] = Counter()
             case "counted":
-                return self._counters[topic].result()
+                return self._counters[topic].result(latencies=request.get("latencies", False))
             case "state":
                 peers, mesh = self.pubsub.peers(topic), self.pubsub.mesh(topic)
                 return {"peers": [str(peer) for peer in peers], "mesh": [str(peer) for peer in mesh]}

@@ -19,6 +19,8 @@ NO_MESH = {"d": 0, "d_lo": 0, "d_hi": 0, "d_out": 0, "d_score": 0, "flood_publis
 async def test_messages_missed_in_the_mesh_are_asked_for(start: Start, peer: Any, publisher: str) -> None:
     """IHAVE, IWANT."""
     source_name, reader_name = ("ours", peer.name) if publisher == "ours" else (peer.name, "ours")
+    if source_name == "py":
+        pytest.xfail("py-libp2p takes in whoever grafts, however full its mesh is, and puts out another")
     source = await start(source_name, **(NO_MESH if source_name == "go" else NO_ROOM))
     first, reader = await start("ours"), await start(reader_name)
     for node in (source, first, reader):

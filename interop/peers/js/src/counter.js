@@ -29,14 +29,14 @@ export class Counter {
     }
   }
 
-  result () {
+  result (latencies) {
     return {
       received: this.#received,
       distinct: this.#seen.size,
-      latencies_us: this.#latencies,
       published_us: this.#published,
       first_us: this.#first,
-      last_us: this.#last
+      last_us: this.#last,
+      ...(latencies ? { latencies_us: this.#latencies } : {})
     }
   }
 }

@@ -149,7 +149,7 @@ class Node {
         this.counters.set(topic, new Counter())
         return {}
       case 'counted':
-        return this.counters.get(topic).result()
+        return this.counters.get(topic).result(request.latencies)
       case 'state':
         return { peers: this.pubsub.getSubscribers(topic).map(String), mesh: this.pubsub.getMeshPeers(topic) }
       case 'traffic': {

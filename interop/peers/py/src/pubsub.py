@@ -125,7 +125,7 @@ class Node:
             case "count":
                 self.counters[topic] = Counter()
             case "counted":
-                return self.counters[topic].result()
+                return self.counters[topic].result(latencies=request.get("latencies", False))
             case "state":
                 peers, mesh = self.pubsub.peer_topics.get(topic, ()), self.router.mesh.get(topic, ())
                 return {"peers": [str(peer) for peer in peers], "mesh": [str(peer) for peer in mesh]}

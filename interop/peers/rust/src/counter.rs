@@ -44,10 +44,14 @@ impl Counter {
         }
     }
 
-    pub fn result(&self) -> Value {
-        json!({
-            "received": self.received, "distinct": self.seen.len(), "latencies_us": self.latencies,
+    pub fn result(&self, latencies: bool) -> Value {
+        let mut result = json!({
+            "received": self.received, "distinct": self.seen.len(),
             "published_us": self.published, "first_us": self.first, "last_us": self.last,
-        })
+        });
+        if latencies {
+            result["latencies_us"] = json!(self.latencies);
+        }
+        result
     }
 }

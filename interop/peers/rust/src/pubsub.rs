@@ -162,7 +162,8 @@ impl Node {
             }
             "counted" => {
                 let counter = self.counters.get(&topic.hash());
-                return Ok(counter.context("this topic is not counted")?.result());
+                let latencies = request["latencies"] == true;
+                return Ok(counter.context("this topic is not counted")?.result(latencies));
             }
             "state" => return Ok(self.state(&topic.hash())),
             "traffic" => return self.traffic(),
