@@ -48,15 +48,17 @@ def _gossiping(everybody: list[Contender]) -> list[Contender]:
 
 
 def _run(measure: Callable[..., Awaitable[Figures]], *args: Any) -> Figures:
+    failures: list[BaseException] = []
     try:
         return anyio.run(measure, *args)
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        if isinstance(error, PeerFailed):
-            raise ClientFailedError(str(error)) from None
-        raise
+    except* PeerFailed as group:
+        failures.append(group)
+    raise ClientFailedError(str(_innermost(failures[0])))
+
+
+def _innermost(failure: BaseException) -> BaseException:
+    inner: Sequence[BaseException] = getattr(failure, "exceptions", ())
+    return _innermost(inner[0]) if inner else failure
 
 
 @asynccontextmanager

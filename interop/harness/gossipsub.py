@@ -64,7 +64,7 @@ def first_8(message: Message) -> bytes:
 
 
 def config_of(parameters: Mapping[str, Any]) -> GossipSubConfig:
-    figures: dict[str, Any] = {}
+    figures: dict[str, Any] = {"flood_publish": False}
     for name, value in parameters.items():
         if value is None:
             continue
@@ -72,7 +72,7 @@ def config_of(parameters: Mapping[str, Any]) -> GossipSubConfig:
             log.warning("there is nothing here that %s could set", name)
             continue
         figures[PARAMETERS[name]] = value / 1e9 if name in GOSSIPSUB_DURATIONS else value
-    return GossipSubConfig(**{"flood_publish": False} | figures)
+    return GossipSubConfig(**figures)
 
 
 class Node(ScriptedNode):

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 
@@ -83,10 +84,10 @@ def ports(count: int) -> Sequence[int]:
         return [probe.getsockname()[1] for probe in probes]
 
 
-def waits(script: Sequence[dict[str, object]]) -> Iterator[float]:
+def waits(script: Sequence[dict[str, Any]]) -> Iterator[float]:
     for instruction in script:
-        inner = instruction.get("instruction", instruction)
-        if isinstance(inner, dict) and inner["type"] == "waitUntil":
+        inner: dict[str, Any] = instruction.get("instruction", instruction)
+        if inner["type"] == "waitUntil":
             yield float(inner["elapsedSeconds"])
 
 

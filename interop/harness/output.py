@@ -33,8 +33,12 @@ def tell_complete(group: int) -> None:
 
 def report_failures(failures: Sequence[BaseException]) -> int:
     """Say on stderr why a node failed, if it did; its exit code."""
-    for failure in failures:
-        while isinstance(failure, BaseExceptionGroup):
-            failure = failure.exceptions[0]
+    for failure in map(innermost, failures):
         print(f"error: {type(failure).__name__}: {failure}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def innermost(failure: BaseException) -> BaseException:
+    """The first of a group, of groups, of failures."""
+    inner: Sequence[BaseException] = getattr(failure, "exceptions", ())
+    return innermost(inner[0]) if inner else failure

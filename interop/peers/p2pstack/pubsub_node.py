@@ -50,12 +50,13 @@ FIGURES = {
 
 
 def make_pubsub(config: Line) -> GossipSub:
-    figures = {ours: config[name] for name, ours in FIGURES.items() if name in config}
+    figures: Line = {"flood_publish": False, "d_score": min(4, config.get("d", 6))}
+    figures |= {ours: config[name] for name, ours in FIGURES.items() if name in config}
     make = TracedGossipSub if config.get("traffic") else GossipSub
     pubsub = make(
         config=GossipSubConfig(
             heartbeat_interval=config.get("heartbeat_ms", 1000) / 1000,
-            **{"flood_publish": False, "d_score": min(4, config.get("d", 6))} | figures,
+            **figures,
         ),
         signing=POLICIES[config.get("policy", "strict-sign")],
         message_id=MESSAGE_IDS[config.get("message_id", "default")],

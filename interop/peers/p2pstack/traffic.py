@@ -1,11 +1,14 @@
 """Counts what a node of ours is told and tells."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from p2pstack import GossipSub
+from p2pstack.abc.host import Host
 from p2pstack.pubsub.actions import Forward, Send
+from p2pstack.pubsub.admission import Admission
 from p2pstack.pubsub.events import Duplicate
+from p2pstack.pubsub.filter import SubscriptionFilter
 from p2pstack.pubsub.router import Router
 from p2pstack.pubsub.rpc import RPC
 
@@ -59,10 +62,10 @@ class TracedRouter:
                 traffic.protocols[str(args[0])] = args[1].protocol
             elif method.__name__ == "remove_peer":
                 traffic.protocols.pop(str(args[0]), None)
-            result = method(*args, **options)
-            if isinstance(result, Sequence) and not isinstance(result, str):
-                self._count_actions(result)
-            return result
+            result: Any = method(*args, **options)
+            if isinstance(result, list | tuple):
+                self._count_actions(cast("Sequence[Any]", result))
+            return cast("Any", result)
 
         return call
 
@@ -83,5 +86,5 @@ class TracedGossipSub(GossipSub):
         super().__init__(**options)
         self.traffic = Traffic()
 
-    def _make_router(self, *args: Any) -> Any:
-        return TracedRouter(super()._make_router(*args), self.traffic)
+    def _make_router(self, host: Host, admission: Admission, subscription_filter: SubscriptionFilter) -> Any:
+        return TracedRouter(super()._make_router(host, admission, subscription_filter), self.traffic)

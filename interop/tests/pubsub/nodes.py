@@ -18,8 +18,9 @@ from p2pstack import PrivateKey
 # A node of ours does in a test what the peer made with this stack does on its stdin.
 ROOT = Path(__file__).parents[3]
 sys.path[:0] = [str(ROOT), str(ROOT / "interop" / "peers" / "p2pstack")]
-from interop.peers.client import PeerClient, running_peer  # noqa: E402
 from pubsub_node import running_node  # noqa: E402
+
+from interop.peers.client import PeerClient, running_peer  # noqa: E402
 
 #: Seconds for anything that is waited for.
 DEADLINE = 30
