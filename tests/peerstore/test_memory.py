@@ -293,3 +293,10 @@ def test_a_peer_can_be_forgotten(store: MemoryPeerstore) -> None:
 def test_bounds_are_above_zero(wrong: dict[str, Any]) -> None:
     with pytest.raises(LocalProtocolError, match="expected numbers above 0"):
         MemoryPeerstore(**wrong)
+
+
+def test_who_was_forgotten_before_being_released_stays_forgotten(store: MemoryPeerstore) -> None:
+    store.keep(ALICE.peer_id)
+    store.forget(ALICE.peer_id)
+    store.release(ALICE.peer_id)
+    assert store.peers == ()

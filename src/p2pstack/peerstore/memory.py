@@ -193,6 +193,8 @@ class MemoryPeerstore(Peerstore):
         self._touch(peer).kept = True
 
     def release(self, peer: PeerId) -> None:
+        if peer not in self._entries:
+            return
         entry = self._touch(peer)
         entry.kept = False
         entry.lighten()

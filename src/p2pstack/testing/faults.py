@@ -93,7 +93,8 @@ class FaultyStream(RawStream):
         if kind is FaultKind.STALL:
             self._stalled.add(way)
         elif kind is FaultKind.SPLIT:
-            await checkpoint()
+            for _ in range(2):  # one for who waits at the other end to become ready, one for it to have its turn
+                await checkpoint()
         elif self._end is None:
             self._end = kind
             if kind is FaultKind.RESET and self.partner is not None:
