@@ -20,7 +20,7 @@ COVERED := 95
 .SECONDARY:
 .PHONY: demo test lint interop bench protos pins clean help
 
-demo: $(HAS)/p2pstack ## Several hosts on this machine connect, call each other and move files, in a live table
+demo: $(HAS)/p2pstack ## Hosts on this machine move files and publish in a mesh, in a live table, while one is killed
 	@$(BIN)/p2pstack demo
 
 test: $(HAS)/p2pstack $(HAS)/test $(HAS)/protos ## All tests on asyncio, uvloop and trio, and the lines they cover

@@ -139,7 +139,7 @@ def bare_node() -> Iterator[Served]:
         yield served
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def start() -> Callable[..., contextlib.AbstractContextManager[Served]]:
     """Start a node of one's own: `with start("--listen", ...) as served`."""
     return lambda *arguments: serve("p2pstack", "node", "--json", *arguments)

@@ -16,25 +16,31 @@ from p2pstack.cli.demo.member import FILE, fetch, serve
 from p2pstack.host import Host
 
 
-def test_every_file_arrives_as_it_was_sent(run: Any) -> None:
-    result = run("demo", "--hosts", 4, "--file-bytes", 300_000, "--json")
+def test_every_file_and_every_message_arrives_as_it_was_sent(run: Any) -> None:
+    result = run("demo", "--hosts", 4, "--file-bytes", 300_000, "--seconds", 0.6, "--json")
     assert (result.code, result.err) == (0, "")
     records = result.records
     listening, connected, received = (
         [record for record in records if record["event"] == event] for event in ("listening", "connected", "received")
     )
-    names = [record["name"] for record in listening]
-    assert [record["backend"] for record in listening] == ["asyncio", "uvloop", "trio", "asyncio"]
-    assert len({record["peer_id"] for record in listening}) == 4
+    names = [record["name"] for record in listening[:4]]
+    assert [record["backend"] for record in listening] == ["asyncio", "uvloop", "trio", "asyncio", "uvloop"]
+    assert len({record["peer_id"] for record in listening}) == 5
     pairs = [{record["from"], record["to"]} for record in connected]
     assert len(pairs) == 6
     assert all(pairs.count({one, other}) == 1 for one in names for other in names if one < other)
     assert all((record["security"], record["muxer"]) == ("/noise", "/yamux/1.0.0") for record in connected)
     assert [(record["bytes"], record["equal"]) for record in received] == [(300_000, True)] * 6
-    assert len(records) == 4 + 6 + 6 + 1
+    assert records[-3:-1] == [{"event": "killed", "name": "cleo"}, {"event": "joined", "name": "eve"}]
+    assert len(records) == 5 + 6 + 6 + 2 + 1
     summary = records[-1]
     assert summary.pop("seconds") > 0
-    assert summary == {"event": "summary", "hosts": 4, "connections": 6, "bytes": 1_800_000}
+    assert summary.pop("published") > 10
+    assert summary.pop("received") > 30
+    assert 0 < summary["delay_ms"]["median"] <= summary.pop("delay_ms")["p99"]
+    assert summary == {
+        "event": "summary", "hosts": 4, "connections": 6, "bytes": 1_800_000, "killed": "cleo", "joined": "eve"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("watched", [False, True])
@@ -43,17 +49,17 @@ def test_a_person_sees_who_is_connected_and_two_lines_at_the_end(
 ) -> None:
     monkeypatch.setenv("TTY_COMPATIBLE", "1" if watched else "0")
     monkeypatch.setenv("TERM", "xterm")
-    result = run("demo", "--hosts", 3, "--file-bytes", 300_000)
+    result = run("demo", "--hosts", 3, "--file-bytes", 300_000, "--seconds", 0.6)
     assert (result.code, result.err) == (0, "")
     *_, first, second = result.out.splitlines()
-    assert first.removeprefix("\x1b[?25h") == (  # which shows the cursor again
+    assert first.removeprefix("\x1b[?25h").startswith(  # which shows the cursor again
         "3 hosts, a process each (1 on asyncio, 1 on uvloop, 1 on trio), called each other by peer id "
-        "over 3 connections: TCP, noise yamux."
+        "over 3 connections (TCP, noise yamux): 3 files came with the SHA-256 they left with, 900.0 kB in "
     )
-    assert second.startswith("3 files came with the SHA-256 they left with: 900.0 kB in ")
-    for link in ("ada > bob", "bob > cleo", "cleo > ada"):
-        assert link in result.out
-    assert result.out.count("same hash") >= 3
+    assert second.endswith("none twice, none missing, though bob was killed and dan joined meanwhile.")
+    assert "1 same hash" in result.out
+    assert "joined late" in result.out
+    assert ("bob was killed\n" in result.out) is not watched
     assert ("ada reached bob at /ip4/127.0.0.1/tcp/" in result.out) is not watched
 
 

@@ -254,14 +254,18 @@ def pubsub_publish(
 
 @app.command()
 def demo(
-    hosts: Annotated[int, Option(min=3, max=26, help="How many hosts.")] = 5,
-    file_bytes: Annotated[int, Option(min=1, metavar="N", help="How large a file each host has.")] = 1 << 26,
+    hosts: Annotated[int, Option(min=3, max=25, help="How many hosts.")] = 10,
+    file_bytes: Annotated[int, Option(min=1, metavar="N", help="How large a file each host has.")] = 1 << 24,
+    seconds: Annotated[float, Option(min=0.1, metavar="SECONDS", help="How long they publish messages.")] = 12,
     json: Json = False,
 ) -> None:
-    """Start several hosts on this machine that call each other by peer id and fetch each other's files."""
+    """Start several hosts on this machine that call each other by peer id, fetch each other's files, and publish.
+
+    While messages flow in a mesh, one of the hosts is killed and another one joins.
+    """
     from p2pstack.cli.demo.director import demo
 
-    _end(run(lambda: demo(Output(as_json=json), hosts=hosts, file_bytes=file_bytes)))
+    _end(run(lambda: demo(Output(as_json=json), hosts=hosts, file_bytes=file_bytes, seconds=seconds)))
 
 
 def _expect_peers(connect: list[str] | None, listen: list[str] | None) -> None:

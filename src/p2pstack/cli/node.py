@@ -18,12 +18,13 @@ from p2pstack.cli.output import Output, complain, grid, milliseconds
 from p2pstack.errors import P2PError
 from p2pstack.protocols.echo import Echo
 from p2pstack.protocols.perf import Perf
-from p2pstack.pubsub import GossipSub, PeerJoined, PeerLeft, PubSub, TopicSubscription
+from p2pstack.pubsub import GossipSub, Grafted, PeerJoined, PeerLeft, PubSub, TopicSubscription
 
 __all__ = ["node"]
 
 #: between two looks at the connections, where a person watches, in seconds
 _REFRESH_INTERVAL = 0.5
+_TOLD = (PeerConnected, PeerDisconnected, PeerIdentified, PeerJoined, PeerLeft, Grafted)
 
 
 async def node(
@@ -33,7 +34,7 @@ async def node(
     pubsub = GossipSub()
     services = [Perf(), Echo(), *([pubsub] if topics else [])]
     async with make_host(key_file, listen=listen, services=services) as host, AsyncExitStack() as joined:
-        with host.events.subscribe(PeerConnected, PeerDisconnected, PeerIdentified, PeerJoined, PeerLeft) as events:
+        with host.events.subscribe(*_TOLD) as events:
             subscriptions = [
                 await joined.enter_async_context(pubsub.subscribe(topic)) for topic in dict.fromkeys(topics)
             ]
@@ -92,6 +93,9 @@ def _tell(output: Output, host: Host, event: Event) -> None:
         case PeerJoined(peer=peer, topic=topic):
             output.record(event="peer_joined", peer_id=str(peer), topic=topic)
             say(f"joined        {peer} {topic}")
+        case Grafted(peer=peer, topic=topic):
+            output.record(event="peer_grafted", peer_id=str(peer), topic=topic)
+            say(f"in the mesh   {peer} {topic}")
         case PeerLeft(peer=peer, topic=topic):
             output.record(event="peer_left", peer_id=str(peer), topic=topic)
             say(f"left          {peer} {topic}")

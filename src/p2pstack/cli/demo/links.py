@@ -38,9 +38,12 @@ class Link:
 
 @dataclass(slots=True)
 class Links:
-    """All links of a demo, in a circle: each host calls the next ones, so that every two share one connection."""
+    """All links of a demo, in a circle: each host calls the next ones. Up to seven hosts, every two share one
+    connection; where there are more, nobody knows all the others."""
 
     names: tuple[str, ...]
+    #: how many others a host calls at most
+    calls: int = 3
     links: dict[tuple[str, str], Link] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -48,7 +51,7 @@ class Links:
         pairs = [
             (caller, (index + step) % size)
             for index, caller in enumerate(self.names)
-            for step in range(1, size // 2 + 1)
+            for step in range(1, min(self.calls, size // 2) + 1)
             if 2 * step < size or index < step  # opposite hosts would call each other
         ]
         self.links = {(caller, self.names[callee]): Link(caller, self.names[callee]) for caller, callee in pairs}

@@ -9,6 +9,10 @@ in    `{"call": {name: {"peer_id", "addrs"}}}`: connect to these
 out   `{"event": "connected", "to", "addr", "security", "muxer", "rtt_ms"}` for each
 in    `{"fetch": [name]}`: fetch the files of these
 out   `{"event": "progress", "to", "bytes", "seconds"}` now and then, then `received`, which has also `equal`
+in    `{"join": name}`: subscribe, and go by this name
+out   `{"event": "messages", "mesh", "published", "received": {name: count}, "twice", "delays_ms"}` now and then
+in    `{"speak": seconds}`: publish a message each so many seconds
+in    `{"quiet": true}`: publish no more
 ====  =============================================================================================================
 """
 
@@ -27,6 +31,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from p2pstack.abc.connection import Stream
 from p2pstack.abc.host import Host
+from p2pstack.cli.demo.chatter import Chatter
 from p2pstack.cli.hosts import make_host
 from p2pstack.cli.output import Output
 from p2pstack.cli.pipes import StandardInput
@@ -34,6 +39,7 @@ from p2pstack.cli.run import Backend, run
 from p2pstack.identity.address import parse_text, split_peer
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.protocols.ping import ping
+from p2pstack.pubsub import GossipSub
 
 __all__ = ["FILE", "fetch", "member", "serve"]
 
@@ -53,7 +59,9 @@ async def member(output: Output, *, file_bytes: int) -> None:
     """Live until standard input ends."""
     file = os.urandom(file_bytes)
     lines = BufferedByteReceiveStream(StandardInput())
-    async with make_host(listen=["/ip4/127.0.0.1/tcp/0"]) as host:
+    pubsub = GossipSub()
+    chatter: Chatter | None = None
+    async with make_host(listen=["/ip4/127.0.0.1/tcp/0"], services=[pubsub]) as host:
         host.handle(FILE, handler=partial(serve, file=file, digest=sha256(file).digest()))
         output.record(event="listening", peer_id=str(host.peer_id), addrs=[str(addr) for addr in host.addrs])
         known: dict[str, PeerId] = {}
@@ -66,6 +74,13 @@ async def member(output: Output, *, file_bytes: int) -> None:
                         tasks.start_soon(_call, partial(output.record, to=name), host, known[name])
                     for name in order.get("fetch", ()):
                         tasks.start_soon(_fetch, partial(output.record, to=name), host, known[name])
+                    if name := order.get("join"):
+                        chatter = Chatter(pubsub, name)
+                        tasks.start_soon(chatter.run, output.record)
+                    if chatter is not None and (interval := order.get("speak")):
+                        tasks.start_soon(chatter.speak, interval)
+                    if chatter is not None and order.get("quiet"):
+                        chatter.quiet()
             except anyio.IncompleteRead:
                 tasks.cancel_scope.cancel()
 
