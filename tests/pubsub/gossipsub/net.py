@@ -111,8 +111,11 @@ class Net:
         #: whether an RPC gets lost
         self.loses: Callable[[PeerId, PeerId, RPC], bool] = lambda a, b, rpc: False
         self.nodes: dict[PeerId, Node] = {}
-        self.links: set[frozenset[PeerId]] = set()
+        #: who is connected, each connection with a number of its own
+        self.links: dict[frozenset[PeerId], int] = {}
         self.traffic: Counter[str] = Counter()
+        #: RPCs on their way
+        self.in_flight = 0
         self.on_partial: Callable[[Node, DeliverPartial], None] = lambda node, action: None
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
@@ -150,7 +153,7 @@ class Net:
         link = frozenset((a.id, b.id))
         if a is b or link in self.links:
             return
-        self.links.add(link)
+        self.links[link] = next(self._numbers)
         protocol = protocol or next(p for p in a.protocols if p in b.protocols)
         ip_a, ip_b = ips or (None, None)
         a.do(a.router.add_peer(b.id, Link(protocol, outbound=True, ip=ip_b), self.now))
@@ -159,7 +162,7 @@ class Net:
     def disconnect(self, a: Node, b: Node) -> None:
         link = frozenset((a.id, b.id))
         if link in self.links:
-            self.links.discard(link)
+            del self.links[link]
             a.do(a.router.remove_peer(b.id, self.now))
             b.do(b.router.remove_peer(a.id, self.now))
 
@@ -194,6 +197,11 @@ class Net:
             what()
         self.now = end
 
+    def settle(self) -> None:
+        """Let what is on its way arrive."""
+        while self.in_flight:
+            self.run(0.001)
+
     def _tick(self, node: Node) -> None:
         if node.alive:
             node.do(node.router.on_deadline(self.now))
@@ -210,9 +218,12 @@ class Net:
             value = getattr(rpc, kind)
             self.traffic[kind] += 1 if kind in ("extensions", "partial") and value else len(value or ())
         if not self.loses(source, target, rpc):
-            self.at(self.now + self.latency(source, target), lambda: self._arrive(source, target, rpc))
+            self.in_flight += 1
+            link = self.links.get(frozenset((source, target)))
+            self.at(self.now + self.latency(source, target), lambda: self._arrive(source, target, link, rpc))
 
-    def _arrive(self, source: PeerId, target: PeerId, rpc: RPC) -> None:
+    def _arrive(self, source: PeerId, target: PeerId, link: int | None, rpc: RPC) -> None:
+        self.in_flight -= 1
         node = self.nodes.get(target)
-        if node is not None and frozenset((source, target)) in self.links:
+        if node is not None and link is not None and self.links.get(frozenset((source, target))) == link:
             node.receive(source, rpc)

@@ -47,7 +47,8 @@ def test_a_topic_is_left_with_a_short_backoff_that_we_keep_too() -> None:
     assert lab.router.unsubscribe("t", lab.now) == []
     assert not of(lab.router.subscribe("t", lab.now), Grafted)
     assert not of(lab.wait(10.0), Grafted)
-    assert of(lab.wait(2.0), Grafted)
+    assert not of(lab.wait(2.0), Grafted)
+    assert of(lab.wait(1.0), Grafted)
 
 
 def test_a_peer_that_comes_is_told_what_we_can_and_what_we_are_in_first() -> None:
@@ -94,12 +95,41 @@ def test_a_peer_that_leaves_the_topic_or_us_is_out_of_the_mesh_and_told_nothing(
     lab = Lab()
     a, b = lab.peer("a", "t"), lab.peer("b", "t")
     lab.router.subscribe("t", lab.now)
-    left = lab.says(a, subscriptions=[Subscribe("t", subscribe=False)])
+    left = lab.says(a, subscriptions=[Subscribe("t", subscribe=False)], prune=[Prune("t", 10)])
     assert left == [Pruned(a, "t", "the peer left the topic"), PeerLeft(a, "t")]
     gone = lab.router.remove_peer(b, lab.now)
     assert list(gone) == [Pruned(b, "t", "the peer is gone"), PeerLeft(b, "t")]
     assert list(lab.router.mesh("t")) == []
     assert list(lab.router.remove_peer(b, lab.now)) == []
+
+
+def test_a_peer_that_left_and_joined_again_before_our_graft_came_does_not_believe_that_it_is_in_the_mesh() -> None:
+    lab = Lab()
+    a = lab.peer("a", "t")
+    lab.router.subscribe("t", lab.now)
+    again = [Subscribe("t", subscribe=False), Subscribe("t")]
+    assert said(lab.says(a, subscriptions=again), a, "prune") == [Prune("t", 1)]
+    assert list(lab.router.mesh("t")) == []
+    assert not of(lab.wait(2.0), Grafted)
+    lab.wait(1.0)
+    assert list(lab.router.mesh("t")) == [a]
+
+
+def test_a_prune_that_comes_just_after_we_left_is_heeded_when_we_join_again() -> None:
+    lab = Lab()
+    a = lab.peer("a", "t")
+    lab.router.subscribe("t", lab.now)
+    lab.says(a, prune=[Prune("t", 60)])
+    lab.wait(70.0)
+    lab.router.unsubscribe("t", lab.now)
+    lab.now += 5.0
+    b = lab.peer("b", "t")
+    lab.says(b, prune=[Prune("t", 60)])
+    lab.router.subscribe("t", lab.now)
+    lab.wait(30.0)
+    assert list(lab.router.mesh("t")) == [a]
+    lab.wait(40.0)
+    assert set(lab.router.mesh("t")) == {a, b}
 
 
 def test_a_million_topics_of_a_peer_leave_a_hundred_and_nothing_once_it_is_gone() -> None:

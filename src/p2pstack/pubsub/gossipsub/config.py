@@ -41,7 +41,7 @@ class GossipSubConfig:
     """The same where we left the topic."""
     max_backoff: float = 3_600.0
     """A peer that asks for a longer one gets this."""
-    backoff_slack: float = 1.0
+    backoff_slack: float = 2.0
     """How much longer than the backoff we wait ourselves, for the way of a GRAFT may be shorter than that of the
     PRUNE."""
     backoff_limit: int = 10_000

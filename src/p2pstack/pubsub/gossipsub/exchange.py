@@ -48,7 +48,8 @@ class Exchange:
         if not peer.features.exchange:
             return Prune(topic)
         named = self._named(peer, topic) if name_peers and self._config.peer_exchange else ()
-        return Prune(topic, ceil(backoff), named)
+        # To many, 0 is as good as nothing said, and means their own.
+        return Prune(topic, max(ceil(backoff), 1), named)
 
     def _named(self, peer: Peer, topic: str) -> Sequence[tuple[PeerId, bytes | None]]:
         score = self._score.score

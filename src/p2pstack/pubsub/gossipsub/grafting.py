@@ -21,8 +21,12 @@ else                                taken in
 [2] both sides grafted at the same time
 [3] `d_high` peers; those that we dialled come in nevertheless, for strangers cannot make us do that
 
-A PRUNE takes the peer out of the mesh and begins the backoff that it asks for, with bounds; one for a topic that we are
-not in is passed over.
+A PRUNE takes the peer out of the mesh and begins the backoff that it asks for, with bounds. One for a topic that we are
+not in is passed over, unless we have just left it: should we join again, the peer expects us to heed it.
+
+A peer of the mesh that leaves the topic and says no PRUNE did not know, as it left, that we had grafted it: our GRAFT
+was on its way. It may have joined again by the time that it arrives, and would then have us in its mesh, but we not it.
+So it is told, with the shortest backoff that there is.
 
 Source: libp2p specs, pubsub/gossipsub 1.0, "Control Messages"; 1.1, "Prune Backoff and Peer Exchange", "Flood
 Publishing" and "Spam Protection Measures".
@@ -72,10 +76,17 @@ class Grafting:
         else:
             mesh.add(peer, topic, now)
 
+    def deserted(self, peer: Peer, topic: str, now: float) -> None:
+        """A peer leaves a topic, and pruned nobody."""
+        if peer in self._mesh.topics.get(topic, ()):
+            self._mesh.remove(peer, topic, "the peer left the topic")
+            # If it is not there any more it passes the PRUNE over: it does not know of a backoff, nor must we.
+            self._mesh.refuse(peer, topic, now, name_peers=False, backoff=0.0)
+
     def pruned(self, peer: Peer, prune: Prune, now: float) -> None:
         """A peer has us no longer in its mesh."""
         topic = prune.topic
-        if topic not in self._mesh.topics:
+        if not self._mesh.concerns(topic, now):
             return
         self._mesh.forget(peer, topic, "the peer pruned us")
         self._backoff.add(topic, peer.id, prune.backoff or self._config.prune_backoff, now)

@@ -23,7 +23,7 @@ __all__ = ["Mesh"]
 class Mesh:
     """The meshes of the topics that we are in."""
 
-    __slots__ = ("_backoff", "_config", "_exchange", "_outgoing", "_peers", "_random", "_score", "topics")
+    __slots__ = ("_backoff", "_config", "_exchange", "_left", "_outgoing", "_peers", "_random", "_score", "topics")
 
     def __init__(self, shared: Shared, exchange: Exchange) -> None:
         self._config = shared.config
@@ -35,6 +35,8 @@ class Mesh:
         self._exchange = exchange
         #: the members of each
         self.topics: dict[str, set[Peer]] = {}
+        #: topics that we left, and for how long that is not long ago
+        self._left: dict[str, float] = {}
 
     # --- us
 
@@ -53,6 +55,12 @@ class Mesh:
         for peer in tuple(self.topics[topic]):
             self.prune(peer, topic, now, "we left the topic", backoff=self._config.unsubscribe_backoff)
         del self.topics[topic]
+        self._left = {name: until for name, until in self._left.items() if until > now}
+        self._left[topic] = now + self._config.unsubscribe_backoff
+
+    def concerns(self, topic: str, now: float) -> bool:
+        """Whether a PRUNE for a topic concerns us: we are in it, or left it not long ago."""
+        return topic in self.topics or self._left.get(topic, now) > now
 
     def candidates(self, topic: str, now: float) -> list[Peer]:
         """Peers that could come into a mesh, whatever their scores."""

@@ -192,7 +192,7 @@ class GossipSubRouter(Router):
         if not sender.greeted or rpc.extensions is not None:
             self._handshake.received(sender, rpc)
         if rpc.subscriptions:
-            self._take_subscriptions(sender, rpc.subscriptions)
+            self._take_subscriptions(sender, rpc, now)
         if self._score.score(peer) < self._score.thresholds.graylist and not sender.direct:
             self.graylisted += 1
             return self._outgoing.take()
@@ -224,13 +224,15 @@ class GossipSubRouter(Router):
         self._peers.leave(peer, topic)
         self._outgoing.do(PeerLeft(peer.id, topic))
 
-    def _take_subscriptions(self, peer: Peer, subscriptions: Sequence[Subscribe]) -> None:
-        admitted, refused = self._filter.admit(subscriptions, peer.topics)
-        self._quotas.take(self._quotas.subscribed, peer, len(subscriptions))
+    def _take_subscriptions(self, peer: Peer, rpc: RPC, now: float) -> None:
+        admitted, refused = self._filter.admit(rpc.subscriptions, peer.topics)
+        self._quotas.take(self._quotas.subscribed, peer, len(rpc.subscriptions))
         self._quotas.take(self._quotas.refused, peer, refused)
         for subscription in admitted:
             topic = subscription.topic
             if not subscription.subscribe:
+                if all(prune.topic != topic for prune in rpc.prune):
+                    self._grafting.deserted(peer, topic, now)
                 self._left(peer, topic, "the peer left the topic")
             elif self._peers.join(peer, subscription):
                 self._outgoing.do(PeerJoined(peer.id, topic))
