@@ -57,13 +57,13 @@ class Flow:
         self._timers = timers
         self._trace = trace
         self._break_sender = break_sender
-        self._on_the_way: deque[tuple[float, bytes]] = deque()
+        self._on_the_way: deque[tuple[float, bytes]] | None = None  # made when there is something
         self._last = 0.0
         self._armed = False
         self._stalled_at: float | None = None
         self.room = lane.link.config.buffer
         #: unread
-        self.arrived: deque[bytes] = deque()
+        self.arrived: deque[bytes] | None = None
         #: the end of the data has arrived
         self.ended = False
         #: the receiver has closed
@@ -101,11 +101,13 @@ class Flow:
         if when < self._last:
             when = self._last
         self._last = when
+        if self._on_the_way is None:
+            self._on_the_way = deque()
         self._on_the_way.append((when, data))
 
     def discard(self) -> None:
         """What is on its way does not arrive."""
-        self._on_the_way.clear()
+        self._on_the_way = None
 
     # --- on the way
 
@@ -123,19 +125,26 @@ class Flow:
         if self.lane.link.cut:
             if self._stalled_at is None:
                 self._stalled_at = now
+                self.lane.link.stalled.append(self.resume)
                 self._timers.at(now + self.lane.link.config.give_up, lambda: self._give_up(now))
             return
         while on_the_way and on_the_way[0][0] <= now:
             data = on_the_way.popleft()[1]
             self._trace.delivered(now, self._name, len(data))
             if self.no_reader:
-                on_the_way.clear()
-                self.refuse()
-            elif data:
-                self._deliver(data)
-            else:
+                self.discard()
+                if data:
+                    self.refuse()
+                return
+            if not data:
                 self.ended = True
                 self.wake_reader()
+            else:
+                self._deliver(data)
+            if self._on_the_way is not on_the_way:
+                return  # what was taken ended the connection
+        if not on_the_way:
+            self._on_the_way = None
         self._arm()
 
     def refuse(self) -> None:
@@ -151,13 +160,13 @@ class Flow:
         if self._stalled_at is not None:
             again = self.lane.retransmission(self._stalled_at, self._timers.now())
             self._stalled_at = None
-            self._on_the_way = deque((max(when, again), data) for when, data in self._on_the_way)
+            self._on_the_way = deque((max(when, again), data) for when, data in self._on_the_way or ())
             self._last = max(self._last, again)
             self._arm()
 
     def _give_up(self, stalled_at: float) -> None:
         if self._stalled_at == stalled_at:
-            self._on_the_way.clear()
+            self._on_the_way = None
             self._stalled_at = None
             self._break_sender("timed out")
 
@@ -166,6 +175,8 @@ class Flow:
     def _deliver(self, data: bytes) -> None:
         take = self.take
         if take is None or self.arrived:
+            if self.arrived is None:
+                self.arrived = deque()
             self.arrived.append(data)
             self.wake_reader()
             return
@@ -199,6 +210,8 @@ class Flow:
                 arrived.appendleft(parts[-1][keep:])
                 parts[-1] = parts[-1][:keep]
             data = b"".join(parts)
+        if not arrived:
+            self.arrived = None
         self.room += len(data)
         if self.writer is not None:
             self.writer.set()

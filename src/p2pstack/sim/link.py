@@ -16,6 +16,7 @@ a cut           nothing arrives; when the link is whole again what waits comes a
 ==============  ===================================================================================================
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Self
@@ -134,6 +135,13 @@ class Lane:
             rate = min(bottleneck.rate for bottleneck in self._bottlenecks)
             self.piece = max(int(rate / 1_000) // config.segment, 1) * config.segment
 
+    def loses(self) -> bool:
+        """Whether a packet that is sent alone is lost."""
+        if not self._loss or self._random.random() >= self._loss:
+            return False
+        self.link.lost += 1
+        return True
+
     @property
     def round_trip(self) -> float:
         """Seconds there and back, without queues."""
@@ -190,7 +198,7 @@ class Link:
     :param uplinks: of the one and the other: what all that a machine sends passes
     """
 
-    __slots__ = ("config", "cut", "lanes", "lost")
+    __slots__ = ("config", "cut", "lanes", "lost", "severed", "stalled")
 
     def __init__(
         self, config: LinkConfig, uplinks: tuple[Bottleneck | None, Bottleneck | None], random: Random
@@ -198,6 +206,10 @@ class Link:
         self.config = config
         #: nothing gets through
         self.cut = False
+        #: ... as somebody cut it
+        self.severed = False
+        #: what waits for it to be whole again
+        self.stalled: list[Callable[[], None]] = []
         #: segments that were lost so far
         self.lost = 0
         rate = None if config.bandwidth is None else parse_rate(config.bandwidth)
@@ -205,3 +217,11 @@ class Link:
             Lane(self, tuple(part for part in (uplink, Bottleneck(rate) if rate else None) if part), random)
             for uplink in uplinks
         )
+
+    def set_cut(self, *, cut: bool) -> None:
+        """Cut it, or make it whole."""
+        self.cut = cut
+        if not cut and self.stalled:
+            stalled, self.stalled = self.stalled, []
+            for resume in stalled:
+                resume()

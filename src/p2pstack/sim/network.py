@@ -1,70 +1,33 @@
 """Machines with addresses, and what connects them."""
 
-import errno
-import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from ipaddress import IPv4Address
 from itertools import count
 from random import Random
 from typing import Self
 
-from anyio import AsyncContextManagerMixin, create_task_group, sleep_forever, sleep_until
-from multiaddr import Multiaddr
+from anyio import AsyncContextManagerMixin, create_task_group
 
 from p2pstack.abc.transport import Endpoints
 from p2pstack.errors import ListenError, LocalProtocolError
+from p2pstack.sim.connecting import connect
 from p2pstack.sim.link import Bottleneck, Link, LinkConfig
+from p2pstack.sim.machine import Accept, Address, Machine, tcp_addr
+from p2pstack.sim.nat import Nat, NatKind
 from p2pstack.sim.stream import SimStream, connect_streams
 from p2pstack.sim.timers import Timers, make_timers
 from p2pstack.sim.trace import Trace
 from p2pstack.sim.units import parse_rate
 
-__all__ = ["Accept", "Machine", "SimNetwork", "tcp_addr"]
+__all__ = ["SimNetwork"]
 
 #: addresses are given from here on: of the Internet's, so that nobody takes them for private ones
 _FIRST_ADDRESS = int(IPv4Address("11.0.0.1"))
-#: ports of who dials (RFC 6335)
-_FIRST_PORT, _LAST_PORT = 49_152, 65_535
-
-#: Takes an inbound connection: its stream and its two ends, as addresses. False: there is no room for it.
-Accept = Callable[[SimStream, Endpoints], bool]
-
-
-def tcp_addr(ip: int, port: int) -> Multiaddr:
-    """`/ip4/.../tcp/...`"""
-    return Multiaddr(b"\x04" + ip.to_bytes(4, "big") + b"\x06" + port.to_bytes(2, "big"))
-
-
-class Machine:
-    """A computer on the network."""
-
-    __slots__ = ("_ports", "group", "index", "ip", "listeners", "name", "network", "streams", "uplink")
-
-    def __init__(self, network: "SimNetwork", index: int, name: str, ip: int, uplink: Bottleneck | None) -> None:
-        self.network = network
-        #: its number, from 0
-        self.index = index
-        self.name = name
-        #: its address, as a number
-        self.ip = ip
-        self.uplink = uplink
-        #: who accepts, by port
-        self.listeners: dict[int, Accept] = {}
-        #: its ends of connections
-        self.streams: dict[SimStream, None] = {}
-        self._ports = count(_FIRST_PORT)
-
-    def free_port(self) -> int:
-        """A port that is not in use."""
-        port = next(self._ports)
-        if port > _LAST_PORT:
-            self._ports = count(_FIRST_PORT)
-            port = next(self._ports)
-        return port
-
-    def __repr__(self) -> str:
-        return f"<Machine {self.name} {IPv4Address(self.ip)}>"
+#: ... and behind each NAT, of those that are meant for it (RFC 1918)
+_FIRST_PRIVATE = int(IPv4Address("192.168.0.2"))
+_LAST_PRIVATE = int(IPv4Address("192.168.255.254"))
 
 
 class SimNetwork(AsyncContextManagerMixin):
@@ -88,8 +51,10 @@ class SimNetwork(AsyncContextManagerMixin):
         self._link_of = link_of
         self._random = Random(f"network {seed}")
         self._links: dict[tuple[int, int], Link] = {}
-        self._by_ip: dict[int, Machine] = {}
+        self._by_ip: dict[int, Machine | Nat] = {}
+        self._addresses = count(_FIRST_ADDRESS)
         self._numbers = count(1)
+        self._partitions: list[dict[int, int]] = []
         self._timers: Timers | None = None
         self.machines: list[Machine] = []
         self.trace = trace or Trace()
@@ -108,17 +73,27 @@ class SimNetwork(AsyncContextManagerMixin):
             raise LocalProtocolError("the network is not running: use it within `async with network:`")
         return self._timers
 
-    def machine(self, name: str | None = None, *, uplink: str | float | None = None) -> Machine:
+    # --- what there is
+
+    def machine(self, name: str | None = None, *, uplink: str | float | None = None, nat: Nat | None = None) -> Machine:
         """One more machine, with an address of its own.
 
         :param uplink: what it can send, to all others together: bytes a second, or text such as "8Mbit/s"
+        :param nat: what it is behind
         """
         index = len(self.machines)
         bottleneck = None if uplink is None else Bottleneck(parse_rate(uplink))
-        machine = Machine(self, index, name or f"node{index}", _FIRST_ADDRESS + index, bottleneck)
+        ip = next(self._addresses) if nat is None else _FIRST_PRIVATE + len(nat.inside)
+        machine = Machine(self, index, name or f"node{index}", ip, uplink=bottleneck, nat=nat)
         self.machines.append(machine)
-        self._by_ip[machine.ip] = machine
+        (self._by_ip if nat is None else nat.inside)[ip] = machine
         return machine
+
+    def nat(self, kind: NatKind) -> Nat:
+        """One more NAT, with an address of its own: `machine(nat=...)` puts machines behind it."""
+        nat = Nat(next(self._addresses), kind)
+        self._by_ip[nat.ip] = nat
+        return nat
 
     def link(self, one: Machine, other: Machine) -> Link:
         """The link between two machines."""
@@ -129,7 +104,56 @@ class SimNetwork(AsyncContextManagerMixin):
         if link is None:
             config = self._default if self._link_of is None else self._link_of(one, other)
             link = self._links[key] = Link(config, (one.uplink, other.uplink), self._random)
+            link.cut = self._is_cut(one, other, link)
         return link
+
+    def locate(self, machine: Machine, target: Address) -> Machine | None:
+        """The machine that an address leads to, from another one; None: nowhere."""
+        ip, port = target
+        if _FIRST_PRIVATE <= ip <= _LAST_PRIVATE:
+            return None if machine.nat is None else machine.nat.inside.get(ip)
+        there = self._by_ip.get(ip)
+        if isinstance(there, Nat):
+            return None if there is machine.nat else there.owner(port)  # no hairpins
+        return there
+
+    # --- cuts
+
+    def partition(self, *groups: Iterable[Machine]) -> None:
+        """Machines of different groups do not reach each other any longer, until `heal`. Those of no group reach all.
+        Partitions add up."""
+        self._partitions.append({machine.index: number for number, group in enumerate(groups) for machine in group})
+        self.rewire()
+
+    def cut(self, one: Machine, other: Machine) -> None:
+        """Cut the link between two machines, until `heal`."""
+        self.link(one, other).severed = True
+        self.rewire()
+
+    def heal(self) -> None:
+        """All that was cut is whole again."""
+        self._partitions.clear()
+        for link in self._links.values():
+            link.severed = False
+        self.rewire()
+
+    def rewire(self) -> None:
+        """See which links are cut."""
+        for (one, other), link in self._links.items():
+            link.set_cut(cut=self._is_cut(self.machines[one], self.machines[other], link))
+
+    def reaches(self, one: Machine, other: Machine) -> bool:
+        """Whether packets get from one machine to another, NATs apart."""
+        return not self.link(one, other).cut
+
+    def _is_cut(self, one: Machine, other: Machine, link: Link) -> bool:
+        if link.severed or not (one.powered and other.powered):
+            return True
+        for groups in self._partitions:
+            here, there = groups.get(one.index), groups.get(other.index)
+            if here is not None and there is not None and here != there:
+                return True
+        return False
 
     # --- connections
 
@@ -140,33 +164,27 @@ class SimNetwork(AsyncContextManagerMixin):
         """
         port = port or machine.free_port()
         if port in machine.listeners:
-            addr = tcp_addr(machine.ip, port)
+            addr = tcp_addr((machine.ip, port))
             raise ListenError(f"cannot listen on {addr}: the port is taken; choose another", address=str(addr))
         machine.listeners[port] = accept
         return port
 
-    async def connect(self, machine: Machine, ip: int, port: int) -> tuple[SimStream, Endpoints]:
+    async def connect(
+        self, machine: Machine, target: Address, *, port: int | None = None
+    ) -> tuple[SimStream, Endpoints]:
         """A connection from a machine to an address: there a round trip later.
 
-        :raises ConnectionRefusedError: nobody listens there
+        :param port: to come from; a free one unless given
+        :raises OSError: it cannot be reached
         """
-        timers = self.timers
-        target = self._by_ip.get(ip)
-        if target is None:
-            await sleep_forever()  # nobody answers; who dials has a deadline
-            raise AssertionError
-        link = self.link(machine, target)
-        lane = link.lanes[machine.index > target.index]
-        await sleep_until(lane.arrival(timers.now(), 0))
-        accept = target.listeners.get(port)
-        addr = tcp_addr(ip, port)
-        if accept is None:
-            await sleep_until(timers.now() + lane.round_trip / 2)
-            raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED), str(addr))
+        return await connect(self, machine, target, port=port)
+
+    def streams(self, link: Link, one: Machine, other: Machine, *, flipped: bool) -> tuple[SimStream, SimStream]:
+        """Both ends of a new connection of two machines."""
         number = next(self._numbers)
-        flipped = machine.index > target.index
-        ours, theirs = connect_streams(number, link, flipped=flipped, timers=timers, trace=self.trace)
-        local = tcp_addr(machine.ip, machine.free_port())
-        accept(theirs, Endpoints(addr, local))
-        await sleep_until(timers.now() + lane.round_trip / 2)
-        return ours, Endpoints(local, addr)
+        ours, theirs = connect_streams(number, link, flipped=flipped, timers=self.timers, trace=self.trace)
+        for machine, stream in ((one, ours), (other, theirs)):
+            machine.streams[stream] = None
+            stream.on_close = partial(machine.streams.pop, stream, None)
+        self.trace.note(self.timers.now(), "connection", number=number, dialler=one.name, listener=other.name)
+        return ours, theirs

@@ -47,6 +47,8 @@ class SimNode:
 
     :param services: makes the services of its host, anew for each start
     :param seed: of all that is left to chance in it
+    :param clock_offset: seconds by which its clock is ahead at the beginning
+    :param clock_drift: seconds by which it gains on the others in each second
     """
 
     def __init__(
@@ -56,6 +58,8 @@ class SimNode:
         services: Callable[[], Sequence[Service]],
         security: Security,
         seed: str,
+        clock_offset: float = 0.0,
+        clock_drift: float = 0.0,
     ) -> None:
         self.machine = machine
         self._make_services = services
@@ -64,6 +68,12 @@ class SimNode:
         self.key: PrivateKey = Ed25519PrivateKey.from_seed(self._secret())
         self.random = Random(self._secret())
         self.peerstore = MemoryPeerstore()
+        self.clock_offset = clock_offset
+        self.clock_drift = clock_drift
+        #: whom it was connected to by the topology, and is again after a restart: those it dials
+        self.dials: list[SimNode] = []
+        #: ... and those that dial it
+        self.dialled_by: list[SimNode] = []
         self._host: Host | None = None
         self._services: Sequence[Service] = ()
         self._stop = Event()
@@ -109,12 +119,13 @@ class SimNode:
 
     def clock(self) -> float:
         """Seconds since 1970, by its own clock."""
-        return _EPOCH + current_time()
+        return _EPOCH + self.clock_offset + current_time() * (1 + self.clock_drift)
 
     # --- life
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         """Be a host, until it is stopped or killed."""
+        self.machine.boot()
         self._stop, self._scope, self._ended = Event(), CancelScope(), Event()
         self._services = tuple(self._make_services())
         host = Host(
@@ -139,6 +150,20 @@ class SimNode:
 
     def _secure(self, key: PrivateKey) -> SecureTransport:
         return Noise(key, key_source=self._secret) if self._security == "noise" else Plaintext(key)
+
+    def kill(self, *, silently: bool = False) -> None:
+        """End its host at once, in the middle of whatever it does.
+
+        :param silently: as where the power fails: no peer is told. Else the kernel closes its connections
+        """
+        if self._host is not None:
+            self.machine.crash(silently=silently)
+            self._host = None
+            self._scope.cancel()
+
+    async def wait_ended(self) -> None:
+        """Wait until nothing is left of a host that was killed or stopped."""
+        await self._ended.wait()
 
     async def stop(self) -> None:
         """End its host in order: peers are told."""

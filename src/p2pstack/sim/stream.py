@@ -50,7 +50,7 @@ class SimStream(RawStream):
         self._end_sent = False
         self._broken: str | None = None
         #: called once this end is closed
-        self.on_close: Callable[[SimStream], None] | None = None
+        self.on_close: Callable[[], object] | None = None
 
     def join(self, incoming: Flow, outgoing: Flow) -> None:
         """Have both directions."""
@@ -190,7 +190,7 @@ class SimStream(RawStream):
         if self._broken is None and not self._closed:
             self._broken = f"the connection broke: {why}"
             self.incoming.discard()
-            self.incoming.arrived.clear()
+            self.incoming.arrived = None
             self.incoming.wake_reader()
             self.outgoing.wake_writer()
 
@@ -209,12 +209,28 @@ class SimStream(RawStream):
         incoming.no_reader = True
         if self._broken is None:
             if incoming.arrived:
-                incoming.arrived.clear()
                 incoming.refuse()
             if not self._end_sent:
                 outgoing.end()
-        incoming.wake_reader()
-        outgoing.wake_writer()
+        self._leave()
+
+    def crash(self, *, tell: bool) -> None:
+        """What has this end is no more.
+
+        :param tell: whether the other end hears of it, as where the kernel tells it
+        """
+        if not self._closed:
+            self._closed = True
+            self.incoming.no_reader = True
+            self.outgoing.discard()
+            if tell and self._broken is None:
+                self.incoming.refuse()
+            self._leave()
+
+    def _leave(self) -> None:
+        self.incoming.arrived = None
+        self.incoming.wake_reader()
+        self.outgoing.wake_writer()
         if self.on_close is not None:
-            self.on_close(self)
+            self.on_close()
             self.on_close = None

@@ -13,7 +13,7 @@ from p2pstack.abc.transport import Arrival, Endpoints, Listener, Transport
 from p2pstack.abc.upgrader import Upgrader
 from p2pstack.errors import ListenError, LocalProtocolError
 from p2pstack.identity.peer_id import PeerId
-from p2pstack.sim.network import Machine, tcp_addr
+from p2pstack.sim.machine import Address, Machine, tcp_addr
 from p2pstack.sim.stream import SimStream
 
 __all__ = ["SimTransport"]
@@ -26,12 +26,14 @@ class SimTransport(Transport):
     """Dials and listens at `/ip4/.../tcp/...` of a simulated network.
 
     :param machine: whose
+    :param reuse_port: come from the port that is listened on, as who wants to pass a NAT has to
     """
 
-    __slots__ = ("_machine",)
+    __slots__ = ("_machine", "_reuse_port")
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, *, reuse_port: bool = False) -> None:
         self._machine = machine
+        self._reuse_port = reuse_port
 
     def can_dial(self, addr: Multiaddr) -> bool:
         data = addr.to_bytes()
@@ -43,8 +45,9 @@ class SimTransport(Transport):
     async def dial(
         self, addr: Multiaddr, *, upgrader: Upgrader, peer: PeerId | None = None
     ) -> tuple[MuxedConnection, Endpoints]:
-        ip, port = _split(addr)
-        stream, endpoints = await self._machine.network.connect(self._machine, ip, port)
+        machine = self._machine
+        port = next(iter(machine.listeners), None) if self._reuse_port else None
+        stream, endpoints = await machine.network.connect(machine, _split(addr), port=port)
         return await upgrader.upgrade_outbound(stream, peer=peer), endpoints
 
     async def listen(self, addr: Multiaddr, *, upgrader: Upgrader) -> "SimListener":
@@ -57,7 +60,7 @@ class SimTransport(Transport):
         return SimListener(machine, port, upgrader)
 
 
-def _split(addr: Multiaddr) -> tuple[int, int]:
+def _split(addr: Multiaddr) -> Address:
     data = addr.to_bytes()
     if len(data) != 8:
         raise LocalProtocolError(f"expected /ip4/ADDRESS/tcp/PORT, got {addr}")
@@ -102,7 +105,7 @@ class SimListener(Listener):
 
     @property
     def addrs(self) -> Sequence[Multiaddr]:
-        return (tcp_addr(self._machine.ip, self._port),)
+        return (tcp_addr((self._machine.ip, self._port)),)
 
     def _take(self, stream: SimStream, endpoints: Endpoints) -> bool:
         if len(self._arrivals) >= _BACKLOG:
