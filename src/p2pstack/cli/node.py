@@ -18,7 +18,7 @@ from p2pstack.cli.output import Output, complain, grid, milliseconds
 from p2pstack.errors import P2PError
 from p2pstack.protocols.echo import Echo
 from p2pstack.protocols.perf import Perf
-from p2pstack.pubsub import GossipSub, Grafted, PeerJoined, PeerLeft, PubSub, TopicSubscription
+from p2pstack.pubsub import GossipSub, Grafted, Message, PeerJoined, PeerLeft, PubSub, TopicSubscription
 
 __all__ = ["node"]
 
@@ -63,7 +63,7 @@ async def _connect(output: Output, host: Host, addr: str) -> None:
         output.record(event="dial_failed", addr=addr, error=str(error))
 
 
-async def _drain(messages: TopicSubscription) -> None:
+async def _drain(messages: TopicSubscription[Message]) -> None:
     """Being in a topic is all that passing its messages on takes."""
     async for _ in messages:
         pass

@@ -6,7 +6,7 @@ for applications
 `flood_sub`        `FloodSub`
 `service`          `PubSub`: what both can do: subscribe, publish, look
 `subscription`     what an application reads, and what happens where it does not
-`message`          a message
+`message`          a message; `received_parts` is some of one
 `validators`       what an application says of messages
 `events`, `stats`  what pubsub tells about itself
 -----------------  -------------------------------------------------------------------------------------------------
@@ -52,10 +52,12 @@ from p2pstack.pubsub.filter import SubscriptionFilter
 from p2pstack.pubsub.flood_sub import FloodSub
 from p2pstack.pubsub.gossip_sub import GossipSub
 from p2pstack.pubsub.gossipsub.config import GossipSubConfig
+from p2pstack.pubsub.gossipsub.parts import PartialMessage, PartialTopic
 from p2pstack.pubsub.gossipsub.score.breakdown import ScoreBreakdown
 from p2pstack.pubsub.gossipsub.score.params import ScoreConfig, ScoreThresholds, TopicScoreConfig
 from p2pstack.pubsub.identifiers import MessageId, data_hash, source_and_sequence, source_text_and_number
 from p2pstack.pubsub.message import Message
+from p2pstack.pubsub.received_parts import ReceivedParts
 from p2pstack.pubsub.service import Published, PubSub
 from p2pstack.pubsub.signing import SigningPolicy
 from p2pstack.pubsub.stats import PubSubStats
@@ -73,6 +75,8 @@ __all__ = [
     "Message",
     "MessageId",
     "Overflow",
+    "PartialMessage",
+    "PartialTopic",
     "PeerJoined",
     "PeerLeft",
     "Pruned",
@@ -81,6 +85,7 @@ __all__ = [
     "PubSubEvent",
     "PubSubStats",
     "Published",
+    "ReceivedParts",
     "Rejected",
     "ScoreBreakdown",
     "ScoreConfig",

@@ -12,7 +12,8 @@ the timer           sleeps until the router's deadline
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from anyio import Event, create_task_group, current_time, move_on_after, move_on_at
 from anyio.abc import TaskStatus
@@ -23,20 +24,23 @@ from p2pstack.abc.host import Host
 from p2pstack.errors import LocalProtocolError, RemoteProtocolError
 from p2pstack.identity.address import ip_of
 from p2pstack.identity.peer_id import PeerId
-from p2pstack.pubsub.actions import Action, Connect, Deliver, Discard, Forward, Send, Validate
+from p2pstack.pubsub.actions import Action, Connect, Deliver, DeliverPartial, Discard, Forward, Send, Validate
 from p2pstack.pubsub.codec import RPCDecoder
 from p2pstack.pubsub.config import PubSubConfig
 from p2pstack.pubsub.connector import Connector
 from p2pstack.pubsub.events import Grafted, PeerJoined, PubSubEvent, SendDropped
 from p2pstack.pubsub.message import Message
 from p2pstack.pubsub.outbox import Outbox
+from p2pstack.pubsub.received_parts import ReceivedParts
 from p2pstack.pubsub.router import Link, Router
 from p2pstack.pubsub.streams import PeerStreams
-from p2pstack.pubsub.subscription import Gate, Subscriptions, TopicSubscription
+from p2pstack.pubsub.subscription import Gate, Item, Overflow, Subscriptions, TopicSubscription
 from p2pstack.pubsub.table import PeerTable
 from p2pstack.pubsub.validation import Outcome, Validation, Verdict
 
 __all__ = ["Driver"]
+
+T = TypeVar("T", bound=Item)
 
 
 class Driver:
@@ -57,7 +61,8 @@ class Driver:
     ) -> None:
         self.host = host
         self.router = router
-        self.subscriptions = Subscriptions()
+        self.messages = Subscriptions[Message]()
+        self.parts = Subscriptions[ReceivedParts]()
         self.gate = Gate()
         #: how many actions and events of each class there were
         self.counts: Counter[type] = Counter()
@@ -73,6 +78,7 @@ class Driver:
             Discard: self._discard,
             Validate: self._unchecked.append,
             Deliver: self._deliver,
+            DeliverPartial: self._deliver_parts,
             Connect: Connector(host, config, self.table).connect,
             PeerJoined: self._reached,
             Grafted: self._reached,
@@ -94,7 +100,8 @@ class Driver:
                 task_status.started()
         finally:
             self._over = True
-            self.subscriptions.end()
+            self.messages.end()
+            self.parts.end()
 
     # --- peers
 
@@ -164,21 +171,38 @@ class Driver:
 
     # --- what the application does
 
-    def join(self, subscription: TopicSubscription) -> None:
-        """A subscription begins."""
+    def subscribe(
+        self, of: Subscriptions[T], topic: str, *, buffer: int, buffer_bytes: int, overflow: Overflow
+    ) -> TopicSubscription[T]:
+        """A subscription of messages, or of parts: the topic is joined when the first of either begins, and left when
+        the last one ends."""
+        return TopicSubscription(
+            topic,
+            buffer=buffer,
+            buffer_bytes=buffer_bytes,
+            overflow=overflow,
+            gate=self.gate,
+            join=partial(self._join, of),
+            leave=partial(self._leave, of),
+            on_drop=self._dropped_by,
+        )
+
+    def joined(self, topic: str) -> bool:
+        """Whether there is any subscription of a topic."""
+        return topic in self.messages or topic in self.parts
+
+    def _join(self, of: Subscriptions[T], subscription: TopicSubscription[T]) -> None:
         if self._over:
             raise LocalProtocolError("the host has ended: make a new one")
-        if subscription.topic not in self.subscriptions:
+        if not self.joined(subscription.topic):
             self.perform(self.router.subscribe(subscription.topic, current_time()))
-        self.subscriptions.add(subscription)
+        of.add(subscription)
 
-    def leave(self, subscription: TopicSubscription) -> None:
-        """A subscription ends."""
-        if self.subscriptions.remove(subscription) and not self._over:
+    def _leave(self, of: Subscriptions[T], subscription: TopicSubscription[T]) -> None:
+        if of.remove(subscription) and not self._over and not self.joined(subscription.topic):
             self.perform(self.router.unsubscribe(subscription.topic, current_time()))
 
-    def dropped_of(self, subscription: TopicSubscription) -> None:
-        """A subscription lost a message for lack of room."""
+    def _dropped_by(self, subscription: TopicSubscription[Any]) -> None:
         self._dropped(None, f"message of {subscription.topic}", 1)
 
     async def publish(self, message: Message) -> int:
@@ -247,7 +271,10 @@ class Driver:
             streams.outbox.discard(action.ids)
 
     def _deliver(self, action: Deliver) -> None:
-        self.subscriptions.deliver(action.message)
+        self.messages.deliver(action.message)
+
+    def _deliver_parts(self, action: DeliverPartial) -> None:
+        self.parts.deliver(ReceivedParts.of(action.peer, action.partial))
 
     def _reached(self, event: PubSubEvent) -> None:
         self._reach.set()

@@ -146,7 +146,7 @@ class PubSub(ABC):
         buffer: int = 1024,
         buffer_bytes: int = 1 << 26,
         overflow: Overflow = Overflow.DROP_OLDEST,
-    ) -> TopicSubscription:
+    ) -> TopicSubscription[Message]:
         """The messages of a topic: `async with pubsub.subscribe("news") as news:`, then `async for message in news:`.
 
         :param buffer: messages that wait to be read at most
@@ -157,16 +157,7 @@ class PubSub(ABC):
         """
         driver = self._driver
         self._check_topic(topic)
-        return TopicSubscription(
-            topic,
-            buffer=buffer,
-            buffer_bytes=buffer_bytes,
-            overflow=overflow,
-            gate=driver.gate,
-            join=driver.join,
-            leave=driver.leave,
-            on_drop=driver.dropped_of,
-        )
+        return driver.subscribe(driver.messages, topic, buffer=buffer, buffer_bytes=buffer_bytes, overflow=overflow)
 
     def _check_topic(self, topic: str) -> None:
         if not self._filter.allows(topic):

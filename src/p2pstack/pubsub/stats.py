@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from p2pstack.pubsub.actions import Deliver, Forward, Send, Validate
+from p2pstack.pubsub.actions import Deliver, DeliverPartial, Forward, Send, Validate
 from p2pstack.pubsub.events import Duplicate, Grafted, Pruned, Rejected, SendDropped
 
 __all__ = ["PubSubStats"]
@@ -19,6 +19,8 @@ class PubSubStats:
     received: int
     #: Messages, of peers and our own, handed to subscriptions.
     delivered: int
+    #: Times that a peer sent parts of a message, or told of them.
+    parts: int
     #: Messages that were here before.
     duplicates: int
     #: Messages that were refused, and peers' breaches of rules.
@@ -43,6 +45,7 @@ class PubSubStats:
             peers=peers,
             received=counts.get(Validate, 0),
             delivered=counts.get(Deliver, 0),
+            parts=counts.get(DeliverPartial, 0),
             duplicates=counts.get(Duplicate, 0),
             rejected=counts.get(Rejected, 0),
             forwarded=counts.get(Forward, 0),

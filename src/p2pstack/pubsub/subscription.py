@@ -1,4 +1,4 @@
-"""What an application reads: the messages of a topic, from a bounded buffer.
+"""What an application reads: the messages of a topic, or parts of them, from a bounded buffer.
 
 A buffer is full when it holds as many messages, or as many bytes, as it may. What happens then is the application's
 choice:
@@ -16,14 +16,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from enum import Enum
 from types import TracebackType
-from typing import Self
+from typing import Generic, Protocol, Self, TypeVar
 
 from anyio import Event
 
 from p2pstack.errors import LocalProtocolError
-from p2pstack.pubsub.message import Message
 
-__all__ = ["Gate", "Overflow", "Subscriptions", "TopicSubscription"]
+__all__ = ["Gate", "Item", "Overflow", "Subscriptions", "TopicSubscription"]
 
 
 class Overflow(Enum):
@@ -66,7 +65,19 @@ class Gate:
             await self._event.wait()
 
 
-class TopicSubscription(AsyncIterator[Message], AbstractAsyncContextManager["TopicSubscription"]):
+class Item(Protocol):
+    """What there are subscriptions of."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def data(self) -> bytes: ...
+
+
+T = TypeVar("T", bound=Item)
+
+
+class TopicSubscription(AsyncIterator[T], AbstractAsyncContextManager["TopicSubscription[T]"]):
     """The messages of a topic, from the moment the `async with` block is entered to when it is left, or the host ends.
 
     Each message goes to every subscription of its topic. Several tasks may read one subscription: each message then
@@ -86,9 +97,9 @@ class TopicSubscription(AsyncIterator[Message], AbstractAsyncContextManager["Top
         buffer_bytes: int,
         overflow: Overflow,
         gate: Gate,
-        join: Callable[["TopicSubscription"], None],
-        leave: Callable[["TopicSubscription"], None],
-        on_drop: Callable[["TopicSubscription"], None],
+        join: Callable[["TopicSubscription[T]"], None],
+        leave: Callable[["TopicSubscription[T]"], None],
+        on_drop: Callable[["TopicSubscription[T]"], None],
     ) -> None:
         if buffer < 1 or buffer_bytes < 1:
             raise LocalProtocolError(
@@ -102,7 +113,7 @@ class TopicSubscription(AsyncIterator[Message], AbstractAsyncContextManager["Top
         self._join = join
         self._leave = leave
         self._on_drop = on_drop
-        self._messages: deque[Message] = deque()
+        self._messages: deque[T] = deque()
         self._bytes = 0
         self._dropped = 0
         self._holding = False
@@ -143,7 +154,7 @@ class TopicSubscription(AsyncIterator[Message], AbstractAsyncContextManager["Top
         self._bytes = 0
         self._let_in()
 
-    async def __anext__(self) -> Message:
+    async def __anext__(self) -> T:
         messages = self._messages
         while not messages:
             if not self._entered:
@@ -161,7 +172,7 @@ class TopicSubscription(AsyncIterator[Message], AbstractAsyncContextManager["Top
 
     # --- the other side
 
-    def put(self, message: Message) -> None:
+    def put(self, message: T) -> None:
         """Take in a message, by the rule for overflow. Synchronous; where it has to be waited for, the gate is shut."""
         messages = self._messages
         size = len(message.data)
@@ -203,25 +214,25 @@ class TopicSubscription(AsyncIterator[Message], AbstractAsyncContextManager["Top
             self._gate.release()
 
 
-class Subscriptions:
-    """All subscriptions of a node, by topic."""
+class Subscriptions(Generic[T]):
+    """All subscriptions of a kind, by topic."""
 
     __slots__ = ("_by_topic",)
 
     def __init__(self) -> None:
-        self._by_topic: dict[str, tuple[TopicSubscription, ...]] = {}
+        self._by_topic: dict[str, tuple[TopicSubscription[T], ...]] = {}
 
     def __contains__(self, topic: object) -> bool:
         return topic in self._by_topic
 
-    def add(self, subscription: TopicSubscription) -> bool:
+    def add(self, subscription: TopicSubscription[T]) -> bool:
         """Whether it is the first one of its topic."""
         topic = subscription.topic
         others = self._by_topic.get(topic, ())
         self._by_topic[topic] = (*others, subscription)
         return not others
 
-    def remove(self, subscription: TopicSubscription) -> bool:
+    def remove(self, subscription: TopicSubscription[T]) -> bool:
         """Whether it was the last one of its topic. False, too, where it is not there."""
         topic = subscription.topic
         before = self._by_topic.get(topic, ())
@@ -232,7 +243,7 @@ class Subscriptions:
             self._by_topic.pop(topic, None)
         return bool(before) and not after
 
-    def deliver(self, message: Message) -> None:
+    def deliver(self, message: T) -> None:
         """Hand a message to each subscription of its topic."""
         for subscription in self._by_topic.get(message.topic, ()):
             subscription.put(message)

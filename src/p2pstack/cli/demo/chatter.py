@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import anyio
 
-from p2pstack.pubsub import GossipSub, TopicSubscription
+from p2pstack.pubsub import GossipSub, Message, TopicSubscription
 
 __all__ = ["TOPIC", "Chatter"]
 
@@ -66,7 +66,7 @@ class Chatter:
                 await self._pubsub.publish(TOPIC, json.dumps(body).encode())
                 await anyio.sleep(interval)
 
-    async def _count(self, messages: TopicSubscription) -> None:
+    async def _count(self, messages: TopicSubscription[Message]) -> None:
         async for message in messages:
             body = json.loads(message.data)
             name, number = body["from"], body["number"]
