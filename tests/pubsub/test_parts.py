@@ -64,8 +64,8 @@ async def test_each_gets_the_parts_that_it_lacks(new_host: Any) -> None:
 
 async def test_who_sends_wrong_parts_pays_when_the_application_says_so(new_host: Any) -> None:
     alice, bob = GossipSub(config=FAST), GossipSub(config=FAST)
-    async with new_host(1, alice) as a, new_host(None, bob) as b:
-        async with alice.subscribe_parts("t") as received, bob.subscribe_parts("t"):
+    async with new_host(1, alice) as a, new_host(None, bob) as b, alice.subscribe_parts("t") as received:
+        async with bob.subscribe_parts("t"):
             await b.connect(a.addrs[0])
             await until(lambda: alice.mesh("t") and bob.mesh("t"))
             await bob.publish_parts("t", Block(7))
