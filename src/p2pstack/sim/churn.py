@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from math import log
 from random import Random
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from anyio import CancelScope, create_task_group, sleep
 
 from p2pstack.sim.node import SimNode
 
-if TYPE_CHECKING:
-    from p2pstack.sim.simulation import Simulation
-
 __all__ = ["Churn"]
+
+
+class Nodes(Protocol):
+    """What has the nodes."""
+
+    def kill(self, node: SimNode, *, silently: bool = False) -> None: ...
+    async def restart(self, node: SimNode) -> None: ...
 
 
 class Churn:
@@ -25,7 +29,7 @@ class Churn:
     """
 
     def __init__(
-        self, net: "Simulation", nodes: Sequence[SimNode], *, up: float, down: float, silently: bool, random: Random
+        self, net: Nodes, nodes: Sequence[SimNode], *, up: float, down: float, silently: bool, random: Random
     ) -> None:
         self._net = net
         self._nodes = nodes

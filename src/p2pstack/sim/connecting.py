@@ -13,46 +13,36 @@ is lost, cut off, or dropped by a NAT       it is sent again after 1, 2, 4, ... 
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from anyio import Event, move_on_at, sleep_until
+from anyio import move_on_at, sleep_until
 
 from p2pstack.abc.transport import Endpoints
+from p2pstack.sim.address import Address, tcp_addr
+from p2pstack.sim.attempt import Attempt
 from p2pstack.sim.link import Link
-from p2pstack.sim.machine import Address, Machine, tcp_addr
+from p2pstack.sim.machine import Machine
 from p2pstack.sim.stream import SimStream
+from p2pstack.sim.timers import Timers
 
-if TYPE_CHECKING:
-    from p2pstack.sim.network import SimNetwork
-
-__all__ = ["Attempt", "connect"]
+__all__ = ["Wiring", "connect"]
 
 #: seconds to wait for an answer, the first time and each time again
 _PATIENCE = (1, 2, 4, 8, 16, 32, 64)
 
 
-class Attempt:
-    """A connection that a machine is about to make."""
+class Wiring(Protocol):
+    """What is needed of a network."""
 
-    __slots__ = ("done", "endpoints", "local", "machine", "stream", "target")
-
-    def __init__(self, machine: Machine, local: Address, target: Address) -> None:
-        self.machine = machine
-        self.local = local
-        self.target = target
-        self.endpoints = Endpoints(tcp_addr(local), tcp_addr(target))
-        self.done = Event()
-        #: this end, once it is there
-        self.stream: SimStream | None = None
-
-    def complete(self, stream: SimStream) -> None:
-        """The connection is there."""
-        self.stream = stream
-        self.done.set()
+    @property
+    def timers(self) -> Timers: ...
+    def locate(self, machine: Machine, target: Address) -> Machine | None: ...
+    def link(self, one: Machine, other: Machine) -> Link: ...
+    def streams(self, link: Link, one: Machine, other: Machine, *, flipped: bool) -> tuple[SimStream, SimStream]: ...
 
 
 async def connect(
-    network: "SimNetwork", machine: Machine, target: Address, *, port: int | None
+    network: Wiring, machine: Machine, target: Address, *, port: int | None
 ) -> tuple[SimStream, Endpoints]:
     """Connect a machine to an address.
 
@@ -63,12 +53,12 @@ async def connect(
         raise OSError(errno.ENETDOWN, os.strerror(errno.ENETDOWN), str(tcp_addr(target)))
     if port is None or (port, target) in machine.dialling:
         port = machine.free_port()
-    attempt = Attempt(machine, (machine.ip, port), target)
+    attempt = Attempt((machine.ip, port), target)
     machine.dialling[port, target] = attempt
     try:
         for patience in _PATIENCE:
             again_at = network.timers.now() + patience
-            await _knock(network, attempt)
+            await _knock(network, machine, attempt)
             if attempt.stream is None:
                 with move_on_at(again_at):
                     await attempt.done.wait()
@@ -79,9 +69,9 @@ async def connect(
     raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT), str(tcp_addr(target)))
 
 
-async def _knock(network: "SimNetwork", attempt: Attempt) -> None:
+async def _knock(network: Wiring, machine: Machine, attempt: Attempt) -> None:
     """Send the first packet, and see what becomes of it."""
-    machine, target, now = attempt.machine, attempt.target, network.timers.now()
+    target, now = attempt.target, network.timers.now()
     source = attempt.local if machine.nat is None else machine.nat.outbound(attempt.local, target, now)
     there = network.locate(machine, target)
     if there is None:
@@ -115,9 +105,7 @@ async def _knock(network: "SimNetwork", attempt: Attempt) -> None:
         raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED), str(attempt.endpoints.remote))
 
 
-def _admitted(
-    network: "SimNetwork", machine: Machine, there: Machine, source: Address, target: Address
-) -> Address | None:
+def _admitted(network: Wiring, machine: Machine, there: Machine, source: Address, target: Address) -> Address | None:
     """Where a packet gets to that has come to a target; None where it is dropped."""
     if not there.powered:
         return None
@@ -126,7 +114,7 @@ def _admitted(
     return there.nat.inbound(target[1], source, network.timers.now())
 
 
-def _join(network: "SimNetwork", link: Link, machine: Machine, there: Machine, other: Attempt) -> SimStream:
+def _join(network: Wiring, link: Link, machine: Machine, there: Machine, other: Attempt) -> SimStream:
     """Both dial each other: one connection."""
     ours, theirs = network.streams(link, machine, there, flipped=machine.index > there.index)
     other.complete(theirs)

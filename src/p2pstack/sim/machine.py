@@ -3,34 +3,40 @@
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from itertools import count
-from typing import TYPE_CHECKING, TypeAlias
-
-from multiaddr import Multiaddr
+from typing import Protocol, TypeAlias
 
 from p2pstack.abc.transport import Endpoints
+from p2pstack.sim.address import Address
+from p2pstack.sim.attempt import Attempt
 from p2pstack.sim.link import Bottleneck
+from p2pstack.sim.nat import Nat
 from p2pstack.sim.stream import SimStream
 
-if TYPE_CHECKING:
-    from p2pstack.sim.connecting import Attempt
-    from p2pstack.sim.nat import Nat
-    from p2pstack.sim.network import SimNetwork
-
-__all__ = ["Accept", "Address", "Machine", "tcp_addr"]
+__all__ = ["Accept", "Machine", "Wires"]
 
 #: ports of who dials (RFC 6335)
 _FIRST_PORT, _LAST_PORT = 49_152, 65_535
 
-#: an IPv4 address, as a number, and a port
-Address: TypeAlias = tuple[int, int]
 #: Takes an inbound connection: its stream and its two ends. False: there is no room for it.
 Accept: TypeAlias = Callable[[SimStream, Endpoints], bool]
 
 
-def tcp_addr(address: Address) -> Multiaddr:
-    """`/ip4/.../tcp/...`"""
-    ip, port = address
-    return Multiaddr(b"\x04" + ip.to_bytes(4, "big") + b"\x06" + port.to_bytes(2, "big"))
+class Wires(Protocol):
+    """What a machine, and who runs on it, needs of the network."""
+
+    def rewire(self) -> None:
+        """See which links are cut."""
+        ...
+
+    def listen(self, machine: "Machine", port: int, accept: Accept) -> int:
+        """Accept connections on a port."""
+        ...
+
+    async def connect(
+        self, machine: "Machine", target: Address, *, port: int | None = None
+    ) -> tuple[SimStream, Endpoints]:
+        """Connect to an address."""
+        ...
 
 
 class Machine:
@@ -52,7 +58,7 @@ class Machine:
     )
 
     def __init__(
-        self, network: "SimNetwork", index: int, name: str, ip: int, *, uplink: Bottleneck | None, nat: "Nat | None"
+        self, network: Wires, index: int, name: str, ip: int, *, uplink: Bottleneck | None, nat: Nat | None
     ) -> None:
         self.network = network
         #: its number, from 0

@@ -15,12 +15,10 @@ for two hours and four minutes at least.
 """
 
 from itertools import count
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 from p2pstack.errors import LocalProtocolError
-
-if TYPE_CHECKING:
-    from p2pstack.sim.machine import Address, Machine
+from p2pstack.sim.address import Address
 
 __all__ = ["Nat", "NatKind"]
 
@@ -36,7 +34,7 @@ class _Mapping:
 
     __slots__ = ("contacted", "inner", "key", "port", "used_at")
 
-    def __init__(self, key: object, port: int, inner: "Address", now: float) -> None:
+    def __init__(self, key: object, port: int, inner: Address, now: float) -> None:
         self.key = key
         self.port = port
         self.inner = inner
@@ -52,7 +50,7 @@ class Nat:
     :raises LocalProtocolError: there is no such kind
     """
 
-    __slots__ = ("_by_key", "_by_port", "_forwarded", "_ports", "inside", "ip", "kind", "lifetime")
+    __slots__ = ("_by_key", "_by_port", "_forwarded", "_ports", "ip", "kind", "lifetime")
 
     def __init__(self, ip: int, kind: NatKind, *, lifetime: float = _LIFETIME) -> None:
         if kind not in get_args(NatKind):
@@ -60,18 +58,16 @@ class Nat:
         self.ip = ip
         self.kind = kind
         self.lifetime = lifetime
-        #: the machines behind it, by their private addresses
-        self.inside: dict[int, Machine] = {}
         self._by_key: dict[object, _Mapping] = {}
         self._by_port: dict[int, _Mapping] = {}
         self._forwarded: dict[int, Address] = {}
         self._ports = count(_FIRST_PORT)
 
-    def forward(self, port: int, inner: "Address") -> None:
+    def forward(self, port: int, inner: Address) -> None:
         """Let anybody in at a port: as who sets it up by hand, or by UPnP."""
         self._forwarded[port] = inner
 
-    def outbound(self, source: "Address", target: "Address", now: float) -> "Address":
+    def outbound(self, source: Address, target: Address, now: float) -> Address:
         """A machine contacts somebody: where it seems to come from."""
         for port, inner in self._forwarded.items():
             if inner == source:
@@ -85,14 +81,14 @@ class Nat:
         mapping.contacted[target] = None
         return self.ip, mapping.port
 
-    def owner(self, port: int) -> "Machine | None":
-        """The machine that a port leads to, whoever may use it."""
+    def owner(self, port: int) -> Address | None:
+        """Where a port leads to, whoever may use it."""
         inner = self._forwarded.get(port)
         if inner is None and (mapping := self._by_port.get(port)) is not None:
             inner = mapping.inner
-        return None if inner is None else self.inside.get(inner[0])
+        return inner
 
-    def inbound(self, port: int, source: "Address", now: float) -> "Address | None":
+    def inbound(self, port: int, source: Address, now: float) -> Address | None:
         """Somebody contacts a port: where that leads. None: it is dropped, without a word."""
         if port in self._forwarded:
             return self._forwarded[port]
@@ -102,7 +98,7 @@ class Nat:
         mapping.used_at = now
         return mapping.inner
 
-    def _admits(self, mapping: _Mapping, source: "Address") -> bool:
+    def _admits(self, mapping: _Mapping, source: Address) -> bool:
         if self.kind == "full-cone":
             return True
         if self.kind == "restricted":

@@ -12,9 +12,10 @@ from anyio import AsyncContextManagerMixin, create_task_group
 
 from p2pstack.abc.transport import Endpoints
 from p2pstack.errors import ListenError, LocalProtocolError
+from p2pstack.sim.address import Address, tcp_addr
 from p2pstack.sim.connecting import connect
 from p2pstack.sim.link import Bottleneck, Link, LinkConfig
-from p2pstack.sim.machine import Accept, Address, Machine, tcp_addr
+from p2pstack.sim.machine import Accept, Machine
 from p2pstack.sim.nat import Nat, NatKind
 from p2pstack.sim.stream import SimStream, connect_streams
 from p2pstack.sim.timers import Timers, make_timers
@@ -52,6 +53,7 @@ class SimNetwork(AsyncContextManagerMixin):
         self._random = Random(f"network {seed}")
         self._links: dict[tuple[int, int], Link] = {}
         self._by_ip: dict[int, Machine | Nat] = {}
+        self._behind: dict[Nat, dict[int, Machine]] = {}
         self._addresses = count(_FIRST_ADDRESS)
         self._numbers = count(1)
         self._partitions: list[dict[int, int]] = []
@@ -83,16 +85,17 @@ class SimNetwork(AsyncContextManagerMixin):
         """
         index = len(self.machines)
         bottleneck = None if uplink is None else Bottleneck(parse_rate(uplink))
-        ip = next(self._addresses) if nat is None else _FIRST_PRIVATE + len(nat.inside)
+        ip = next(self._addresses) if nat is None else _FIRST_PRIVATE + len(self._behind[nat])
         machine = Machine(self, index, name or f"node{index}", ip, uplink=bottleneck, nat=nat)
         self.machines.append(machine)
-        (self._by_ip if nat is None else nat.inside)[ip] = machine
+        (self._by_ip if nat is None else self._behind[nat])[ip] = machine
         return machine
 
     def nat(self, kind: NatKind) -> Nat:
         """One more NAT, with an address of its own: `machine(nat=...)` puts machines behind it."""
         nat = Nat(next(self._addresses), kind)
         self._by_ip[nat.ip] = nat
+        self._behind[nat] = {}
         return nat
 
     def link(self, one: Machine, other: Machine) -> Link:
@@ -111,10 +114,11 @@ class SimNetwork(AsyncContextManagerMixin):
         """The machine that an address leads to, from another one; None: nowhere."""
         ip, port = target
         if _FIRST_PRIVATE <= ip <= _LAST_PRIVATE:
-            return None if machine.nat is None else machine.nat.inside.get(ip)
+            return None if machine.nat is None else self._behind[machine.nat].get(ip)
         there = self._by_ip.get(ip)
         if isinstance(there, Nat):
-            return None if there is machine.nat else there.owner(port)  # no hairpins
+            inner = None if there is machine.nat else there.owner(port)  # no hairpins
+            return None if inner is None else self._behind[there].get(inner[0])
         return there
 
     # --- cuts

@@ -13,7 +13,8 @@ from p2pstack.abc.transport import Arrival, Endpoints, Listener, Transport
 from p2pstack.abc.upgrader import Upgrader
 from p2pstack.errors import ListenError, LocalProtocolError
 from p2pstack.identity.peer_id import PeerId
-from p2pstack.sim.machine import Address, Machine, tcp_addr
+from p2pstack.sim.address import Address, tcp_addr
+from p2pstack.sim.machine import Machine
 from p2pstack.sim.stream import SimStream
 
 __all__ = ["SimTransport"]
