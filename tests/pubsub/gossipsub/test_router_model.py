@@ -74,7 +74,7 @@ class HonestNetwork(RuleBasedStateMachine):
     @rule(a=st.integers(0, 99), b=st.integers(0, 99))
     def disconnect(self, a: int, b: int) -> None:
         # What is on its way arrives: a PRUNE that does not cannot be heeded.
-        self.net.run(0.1)
+        self.net.settle()
         self.net.disconnect(self.node(a), self.node(b))
 
     @precondition(lambda self: len(self.nodes) > 2)

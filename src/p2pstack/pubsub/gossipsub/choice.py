@@ -31,5 +31,6 @@ def pick(random: Randomness, pool: Collection[T], count: int) -> list[T]:
         return list(pool)
     if count <= _FEW:
         return random.sample(list(pool), max(count, 0))
-    chosen = bytes(coin * size < count * 256 for coin in range(256))
+    faces = -(-256 * count // size)
+    chosen = b"\1" * faces + bytes(256 - faces)
     return list(compress(pool, random.randbytes(size).translate(chosen)))

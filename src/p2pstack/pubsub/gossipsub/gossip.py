@@ -83,8 +83,9 @@ class Gossip:
             chosen = [peer for peer in chosen if not partials.replaces_whole(peer, topic)]
         # Where there are too many for one, each peer is told of others.
         lists = [IHave(topic, ids[start : start + most]) for start in range(0, len(ids), most)]
+        to = self._outgoing.to
         for peer, ihave in zip(chosen, cycle(lists)):
-            self._outgoing.to(peer).ihave.append(ihave)
+            (peer.draft or to(peer)).ihave.append(ihave)
 
     def announced(self, peer: Peer, lists: Sequence[IHave], now: float) -> None:
         """A peer announces messages: ask for those that are not here."""
