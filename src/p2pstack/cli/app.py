@@ -268,6 +268,55 @@ def demo(
     _end(run(lambda: demo(Output(as_json=json), hosts=hosts, file_bytes=file_bytes, seconds=seconds)))
 
 
+@app.command()
+def sim(
+    scenario: Annotated[
+        Path | None,
+        Argument(metavar="SCENARIO.py", help="A file with a scenario, such as those in examples/scenarios."),
+    ] = None,
+    nodes: Annotated[
+        list[int] | None,
+        Option(min=1, metavar="N", help="How many nodes; may be given again. Default: as the scenario says"),
+    ] = None,
+    seed: Annotated[int, Option(help="Of all that is left to chance: the same seed gives the same run.")] = 0,
+    seeds: Annotated[int, Option(min=1, metavar="N", help="Play with so many seeds, from --seed on.")] = 1,
+    settings: Annotated[
+        list[str] | None,
+        Option("--set", metavar="NAME=VALUE", help="A parameter of the scenario; may be given again, to try them all."),
+    ] = None,
+    trace: Annotated[Path | None, Option(metavar="FILE", help="Keep what happens in FILE, as JSON lines.")] = None,
+    replay: Annotated[
+        Path | None, Option(metavar="FILE", help="Play what is in FILE again, and see whether it is the same.")
+    ] = None,
+    page: Annotated[Path | None, Option(metavar="FILE", help="Draw the run into FILE, as SVG.")] = None,
+    processes: Annotated[
+        int | None, Option(min=1, metavar="N", help="Runs at a time. Default: as many as there are cores")
+    ] = None,
+    dask: Annotated[
+        str | None, Option(metavar="ADDRESS", help="Play on a Dask cluster: its scheduler's address, or `local`.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Play a scenario: many nodes with the whole stack, on a simulated network, in virtual time."""
+    from p2pstack.cli.sim import simulate
+
+    def command() -> None:
+        simulate(
+            Output(as_json=json),
+            scenario,
+            nodes=nodes or [],
+            seeds=range(seed, seed + seeds),
+            settings=settings or [],
+            trace=trace,
+            again=replay,
+            page=page,
+            processes=processes,
+            dask=dask,
+        )
+
+    _end(guard(command))
+
+
 def _expect_peers(connect: list[str] | None, listen: list[str] | None) -> None:
     if not connect and not listen:
         raise BadParameter("give at least one node to --connect to, or an address to --listen on")

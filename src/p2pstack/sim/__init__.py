@@ -13,28 +13,46 @@
 `simulation.py`   `Simulation`: many nodes on one network
 `topology.py`     who connects to whom
 `trace.py`        what happened, and a hash of it
+----------------  -------------------------------------------------------------------------------------------------
+`scenario.py`     `scenario`: what happens to a network, to be played and repeated
+`stage.py`        what a scenario is given
+`audience.py`     the readers of a topic in it, who note what they hear
+`summary.py`      what came out of a run
+`record.py`       a run in a file
+`sweep.py`        many runs, on many cores or machines
+`page.py`         a run as a picture
 ================  =================================================================================================
 """
 
+from p2pstack.sim.audience import Audience
 from p2pstack.sim.link import Latency, LinkConfig
 from p2pstack.sim.loop import Deadlock, VirtualTimeLoop
-from p2pstack.sim.network import Machine, SimNetwork
+from p2pstack.sim.machine import Machine
+from p2pstack.sim.network import SimNetwork
 from p2pstack.sim.node import SimNode
 from p2pstack.sim.run import run
+from p2pstack.sim.scenario import Scenario, scenario
 from p2pstack.sim.simulation import Simulation
+from p2pstack.sim.stage import Stage
+from p2pstack.sim.summary import Outcome
 from p2pstack.sim.trace import Trace
 from p2pstack.sim.transport import SimTransport
 
 __all__ = [
+    "Audience",
     "Deadlock",
     "Latency",
     "LinkConfig",
     "Machine",
+    "Outcome",
+    "Scenario",
     "SimNetwork",
     "SimNode",
     "SimTransport",
     "Simulation",
+    "Stage",
     "Trace",
     "VirtualTimeLoop",
     "run",
+    "scenario",
 ]

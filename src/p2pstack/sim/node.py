@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from random import Random
-from typing import Literal
+from typing import Literal, TypeVar
 
 from anyio import CancelScope, Event, current_time
 from anyio.abc import TaskStatus
@@ -24,6 +24,8 @@ __all__ = ["Security", "SimNode", "secret_source"]
 
 #: How connections are secured: "plaintext" saves the cryptography, where only the size of a network matters.
 Security = Literal["noise", "plaintext"]
+
+S = TypeVar("S", bound=Service)
 
 PORT = 4001
 #: when virtual time begins, by clocks on walls: 2026-01-01
@@ -62,7 +64,8 @@ class SimNode:
         clock_drift: float = 0.0,
     ) -> None:
         self.machine = machine
-        self._make_services = services
+        #: makes the services of its host, anew for each start: may be changed before that
+        self.make_services = services
         self._security = security
         self._secret = secret_source(f"{seed} {machine.name}")
         self.key: PrivateKey = Ed25519PrivateKey.from_seed(self._secret())
@@ -110,7 +113,7 @@ class SimNode:
         """What was given for its host as services, in that order."""
         return self._services
 
-    def service(self, kind: type[Service]) -> Service:
+    def service(self, kind: type[S]) -> S:
         """Its first service of a class."""
         return next(service for service in self._services if isinstance(service, kind))
 
@@ -127,7 +130,7 @@ class SimNode:
         """Be a host, until it is stopped or killed."""
         self.machine.boot()
         self._stop, self._scope, self._ended = Event(), CancelScope(), Event()
-        self._services = tuple(self._make_services())
+        self._services = tuple(self.make_services())
         host = Host(
             listen=[f"/ip4/0.0.0.0/tcp/{PORT}"],
             key=self.key,
