@@ -77,6 +77,14 @@ def test_nobody_is_named_unless_it_is_turned_on_or_to_those_who_do_not_know_it_o
     assert said(made.says(b, graft=GRAFT), b, "prune") == [Prune("t", 60)]
 
 
+def test_who_has_no_records_names_nobody() -> None:
+    made = Lab(GossipSubConfig(peer_exchange=True))
+    made.router.subscribe("t", made.now)
+    full(made)
+    (prune,) = said(made.says(made.peer("a", "t"), graft=GRAFT), peer_id("a"), "prune")
+    assert not prune.peers
+
+
 def test_peers_that_are_named_with_a_record_are_connected_to_unless_they_are() -> None:
     made = lab()
     a, b = made.peer("a", "t"), made.peer("b", "t")

@@ -30,6 +30,10 @@ def test_peers_are_found_by_id_and_by_topic() -> None:
     assert not peers.leave(a, "t")
     assert not peers.in_topic("t")
     assert str(a.id) in repr(a)
+    peers.join(a, Subscribe("t"))
+    peers.remove(a)
+    assert not peers.in_topic("t")
+    assert (len(peers), a.connected) == (2, False)
 
 
 def test_a_peer_of_an_unknown_protocol_is_one_of_floodsub() -> None:

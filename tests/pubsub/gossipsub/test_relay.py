@@ -100,6 +100,15 @@ def test_a_message_that_was_checked_after_we_left_goes_nowhere() -> None:
     assert made.router.accept(validate.message, made.now) == []  # type: ignore[union-attr]
 
 
+def test_of_two_valid_messages_with_one_id_the_first_is_delivered() -> None:
+    made = lab("a", "b")
+    (first,) = made.says(peer_id("a"), messages=[raw_message(AUTHOR, 1, data=b"one")])
+    (second,) = made.says(peer_id("b"), messages=[raw_message(AUTHOR, 1, data=b"two")])
+    assert of(list(made.router.accept(second.message, made.now)), Deliver)  # type: ignore[union-attr]
+    late = made.router.accept(first.message, made.now)  # type: ignore[union-attr]
+    assert late == [Duplicate(first.message.id, "t", peer_id("a"))]  # type: ignore[union-attr]
+
+
 def test_all_who_brought_an_invalid_message_pay_and_those_of_the_true_one_do_not() -> None:
     made = lab("a", "b", "c", "d")
     a, b, c, d = map(peer_id, "abcd")
