@@ -38,7 +38,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(run: Any, arguments: list[str],
 def test_without_a_command_it_tells_what_there_is(run: Any) -> None:
     result = run()
     assert result.code == 2
-    for command in ("node", "ping", "identify", "echo", "perf", "demo", "key"):
+    for command in ("node", "ping", "identify", "echo", "perf", "pubsub", "demo", "key"):
         assert re.search(rf"\b{command}\b", result.out)
 
 

@@ -52,7 +52,7 @@ async def test_each_gets_the_parts_that_it_lacks(new_host: Any) -> None:
             await alice.publish_parts("t", ours)
             await bob.publish_parts("t", theirs)
             for pubsub, block, received in ((alice, ours, at_alice), (bob, theirs, at_bob)):
-                with fail_after(5):
+                with fail_after(20):
                     while block.parts != {0, 1, 2, 3}:
                         parts = await anext(received)
                         assert (parts.topic, parts.group_id) == ("t", b"block")
@@ -64,16 +64,20 @@ async def test_each_gets_the_parts_that_it_lacks(new_host: Any) -> None:
 
 async def test_who_sends_wrong_parts_pays_when_the_application_says_so(new_host: Any) -> None:
     alice, bob = GossipSub(config=FAST), GossipSub(config=FAST)
-    async with new_host(1, alice) as a, new_host(None, bob) as b, alice.subscribe_parts("t") as received:
-        async with bob.subscribe_parts("t"):
-            await b.connect(a.addrs[0])
-            await until(lambda: alice.mesh("t") and bob.mesh("t"))
-            await bob.publish_parts("t", Block(7))
-            with fail_after(5):
-                parts = await anext(received)
-            assert parts.peer == b.peer_id
-            alice.reject_parts(parts)
-            assert alice.score(b.peer_id) < 0
+    async with (
+        new_host(1, alice) as a,
+        new_host(None, bob) as b,
+        alice.subscribe_parts("t") as received,
+        bob.subscribe_parts("t"),
+    ):
+        await b.connect(a.addrs[0])
+        await until(lambda: alice.mesh("t") and bob.mesh("t"))
+        await bob.publish_parts("t", Block(7))
+        with fail_after(20):
+            parts = await anext(received)
+        assert parts.peer == b.peer_id
+        alice.reject_parts(parts)
+        assert alice.score(b.peer_id) < 0
 
 
 async def test_a_topic_has_parts_from_the_beginning_and_whole_messages_beside(new_host: Any) -> None:

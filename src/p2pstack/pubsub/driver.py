@@ -87,6 +87,7 @@ class Driver:
         self._moved = Event()
         self._reach = Event()
         self._over = False
+        self._queued = 0  # messages, each for each peer
 
     # --- life
 
@@ -206,14 +207,14 @@ class Driver:
         self._dropped(None, f"message of {subscription.topic}", 1)
 
     async def publish(self, message: Message) -> int:
-        """Send a message of our own. To how many peers it goes; waits for those whose queues are full, for a while."""
+        """Send a message of our own. How many peers it is queued for; waits for those with full queues, for a while."""
         actions = self.router.publish(message, current_time())
+        queued = self._queued
         self.perform(actions)
+        count = self._queued - queued
         crowded: list[PeerStreams] = []
-        count = 0
         for action in actions:
             if type(action) is Forward:
-                count += len(action.peers)
                 crowded += [streams for peer in action.peers if (streams := self.table.get(peer)) and streams.crowded]
         if crowded or self.gate.shut:
             await self._wait_for_room(crowded)
@@ -258,9 +259,11 @@ class Driver:
         message = action.message
         for peer in action.peers:
             if streams := self.table.get(peer):
-                if not streams.outbox.put_message(message):
+                if streams.outbox.put_message(message):
+                    self._queued += 1
+                    streams.wake()
+                else:
                     self._dropped(peer, "message", 1)
-                streams.wake()
 
     def _dropped(self, peer: PeerId | None, what: str, count: int) -> None:
         self.counts[SendDropped] += count
