@@ -40,7 +40,7 @@ async def test_a_peer_is_met_once_it_speaks_a_protocol_of_ours(new_host: Any) ->
             opened.set()
             await Event().wait()
 
-        with fail_after(5):
+        with fail_after(20):
             await opened.wait()  # told by identify push
         assert pubsub.peers() == (b.peer_id,)
 
@@ -59,7 +59,7 @@ async def test_a_peer_that_opens_a_stream_is_met_though_it_says_nothing_of_itsel
         stream = await b.open_stream(a.addrs[0], "/meshsub/1.1.0")
         payload = rpc(signed(b.key, "t", b"x", 1)).SerializeToString()
         await stream.send(encode_frame(payload))
-        with fail_after(5):
+        with fail_after(20):
             assert (await anext(messages)).source == b.peer_id
         await until(lambda: told)
 

