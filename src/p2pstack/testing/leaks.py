@@ -91,7 +91,7 @@ class LeakCheck:
             raise Leaked(leaks)
 
     def _new_tasks(self) -> list[TaskInfo]:
-        return [task for task in get_running_tasks() if task.id not in self._tasks]
+        return [task for task in get_running_tasks() if task.id not in self._tasks and not _runs_tests(task)]
 
     async def __aenter__(self) -> Self:
         return self
@@ -101,6 +101,12 @@ class LeakCheck:
     ) -> None:
         if kind is None:
             await self.check()
+
+
+def _runs_tests(task: TaskInfo) -> bool:
+    """Whether it is one of those by which anyio's pytest plugin runs tests and fixtures."""
+    code = getattr(task.coro, "cr_code", None)
+    return code is not None and code.co_qualname.startswith("TestRunner.")
 
 
 def _describe_task(task: TaskInfo) -> str:
