@@ -12,17 +12,19 @@ There are no sockets, and nothing waits for the time of the world outside: an ho
 """
 
 # ruff: noqa: SLF001 - handles belong to the loop; asyncio has no other names for what they hold
+# pyright: reportPrivateUsage=false
 
 import asyncio
-import heapq
 from asyncio import TimerHandle
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
+from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Any
 
 from p2pstack.errors import P2PError
+from p2pstack.sim.lean import collect_seldom
 from p2pstack.sim.order import same_order
 from p2pstack.sim.waiting import describe_tasks
 
@@ -38,19 +40,35 @@ class Deadlock(P2PError):
     """Every task waits, and nothing is left that could wake any: the text says which waits where."""
 
 
+class Call:
+    """A function to be called at a time, for sure: less than asyncio's handle."""
+
+    __slots__ = ("_args", "_callback", "_context", "_scheduled")
+
+    _cancelled = False
+
+    def __init__(self, function: Callable[[], object], context: Context) -> None:
+        self._callback = function
+        self._args = ()
+        self._context = context
+
+    def __repr__(self) -> str:
+        return f"<Call {self._callback!r}>"
+
+
 class VirtualTimeLoop(asyncio.BaseEventLoop):
     """For `anyio.run(main, backend_options={"loop_factory": VirtualTimeLoop})`; `p2pstack.sim.run` does just that.
 
     :param start: what its clock shows first, in seconds
     """
 
-    _ready: "deque[asyncio.Handle]"  # asyncio's own
+    _ready: "deque[asyncio.Handle | Call]"  # asyncio's own
     _stopping: bool
 
     def __init__(self, *, start: float = 0.0) -> None:
         super().__init__()
         self._now = start
-        self._timers: list[tuple[float, int, TimerHandle]] = []
+        self._timers: list[tuple[float, int, TimerHandle | Call]] = []
         self._numbers = count()
         self._cancelled = 0
         self._turns = 0
@@ -59,7 +77,7 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         return self._now
 
     def run_forever(self) -> None:
-        with same_order():
+        with same_order(), collect_seldom():
             super().run_forever()
 
     def call_at(
@@ -68,27 +86,40 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         if self.is_closed():
             raise RuntimeError("the event loop is closed")
         handle = TimerHandle(when, callback, args, self, context)
-        heapq.heappush(self._timers, (when, next(self._numbers), handle))
-        handle._scheduled = True
+        heappush(self._timers, (when, next(self._numbers), handle))
+        handle._scheduled = True  # what its `cancel` goes by
         return handle
+
+    def call_surely_at(self, when: float, function: Callable[[], object], context: Context) -> None:
+        """As `call_at`, where nobody will call it off."""
+        heappush(self._timers, (when, next(self._numbers), Call(function, context)))
 
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> TimerHandle:
         return self.call_at(self._now + delay, callback, *args, context=context)
 
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def get_debug(self) -> bool:
+        return False  # asked for each handle
+
     def _timer_handle_cancelled(self, handle: TimerHandle) -> None:
-        self._cancelled += 1
+        if handle._scheduled:
+            self._cancelled += 1
         if self._cancelled > _SWEEP_AT and 2 * self._cancelled > len(self._timers):
             self._timers = [entry for entry in self._timers if not entry[2]._cancelled]
-            heapq.heapify(self._timers)
+            heapify(self._timers)
             self._cancelled = 0
 
     def _run_once(self) -> None:
         ready, timers = self._ready, self._timers
         if not ready:
             while timers and timers[0][2]._cancelled:
-                heapq.heappop(timers)
+                heappop(timers)
                 self._cancelled -= 1
             if timers:
                 if timers[0][0] > self._now:
@@ -98,7 +129,7 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
                 raise Deadlock(f"nothing is left to happen at {self._now:g} s\n{describe_tasks(self)}")
         now = self._now
         while timers and timers[0][0] <= now:
-            handle = heapq.heappop(timers)[2]
+            handle = heappop(timers)[2]
             handle._scheduled = False
             if handle._cancelled:
                 self._cancelled -= 1
@@ -111,7 +142,16 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle._cancelled:
-                handle._run()
+                # As `Handle._run` does it, without a call more for each.
+                try:
+                    handle._context.run(handle._callback, *handle._args)
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:  # noqa: BLE001 - the loop lives on, as asyncio's do
+                    self._report(error, handle)
+
+    def _report(self, error: BaseException, handle: "asyncio.Handle | Call") -> None:
+        self.call_exception_handler({"message": f"exception in callback {handle!r}", "exception": error})
 
     def _process_events(self, event_list: object) -> None:
         """There are none."""

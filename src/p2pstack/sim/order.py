@@ -14,6 +14,8 @@ from typing import Any, cast
 
 from anyio._backends import _asyncio as backend
 
+from p2pstack.sim.lean import LeanEvent
+
 __all__ = ["same_order"]
 
 
@@ -56,10 +58,13 @@ def same_order() -> Generator[None]:
     if scope is _OrderedCancelScope:
         yield
         return
+    create_event = backend.AsyncIOBackend.__dict__["create_event"]
     backend.CancelScope = _OrderedCancelScope
+    backend.AsyncIOBackend.create_event = LeanEvent
     backend.AsyncIOBackend.run_sync_in_worker_thread = partial(_run_here, backend.AsyncIOBackend)
     try:
         yield
     finally:
         backend.CancelScope = scope
+        backend.AsyncIOBackend.create_event = create_event
         backend.AsyncIOBackend.run_sync_in_worker_thread = in_thread

@@ -13,6 +13,7 @@ from p2pstack.abc.service import Service
 from p2pstack.errors import LocalProtocolError, P2PError
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.sim.churn import Churn
+from p2pstack.sim.lean import verify_once
 from p2pstack.sim.link import Latency, LinkConfig
 from p2pstack.sim.machine import Machine
 from p2pstack.sim.nat import NatKind
@@ -103,17 +104,18 @@ class Simulation(AsyncContextManagerMixin):
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
-        async with self.network, create_task_group() as tasks:
-            self._tasks = tasks
-            for node in self.nodes:
-                await self._start(node)
-            edges = self._topology(len(self.nodes), Random(f"topology {self.seed}"))
-            for one, other in edges:
-                self._plan(self.nodes[one], self.nodes[other])
-            await self._dial([(node, other) for node in self.nodes for other in node.dials])
-            yield self
-            self._tasks = None
-            tasks.cancel_scope.cancel()
+        with verify_once():
+            async with self.network, create_task_group() as tasks:
+                self._tasks = tasks
+                for node in self.nodes:
+                    await self._start(node)
+                edges = self._topology(len(self.nodes), Random(f"topology {self.seed}"))
+                for one, other in edges:
+                    self._plan(self.nodes[one], self.nodes[other])
+                await self._dial([(node, other) for node in self.nodes for other in node.dials])
+                yield self
+                self._tasks = None
+                tasks.cancel_scope.cancel()
 
     @property
     def trace(self) -> Trace:

@@ -1,12 +1,12 @@
 """Functions to be called at a time, on asyncio and on trio.
 
-asyncio has timers of its own. On trio one task has them all, and sleeps until the first is due.
+The loop in virtual time calls by itself. Elsewhere, as on trio, one task has them all, and sleeps until the first is
+due.
 """
 
 import heapq
 import sys
 from abc import ABC, abstractmethod
-from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from contextvars import copy_context
 from itertools import count
@@ -15,6 +15,8 @@ from math import inf
 from anyio import CancelScope, current_time, sleep_forever
 from anyio.abc import TaskGroup
 from anyio.lowlevel import current_token
+
+from p2pstack.sim.loop import VirtualTimeLoop
 
 __all__ = ["Timers", "make_timers"]
 
@@ -35,15 +37,15 @@ class Timers(ABC):
 def make_timers(tasks: TaskGroup) -> Timers:
     """Timers for the event loop that runs. A task that they take is one of `tasks`."""
     loop = current_token().native_token
-    return _LoopTimers(loop) if isinstance(loop, AbstractEventLoop) else _TaskTimers(tasks)
+    return _LoopTimers(loop) if isinstance(loop, VirtualTimeLoop) else _TaskTimers(tasks)
 
 
 class _LoopTimers(Timers):
     __slots__ = ("_call_at", "_context", "_time")
 
-    def __init__(self, loop: AbstractEventLoop) -> None:
+    def __init__(self, loop: VirtualTimeLoop) -> None:
         self._time = loop.time
-        self._call_at = loop.call_at
+        self._call_at = loop.call_surely_at
         self._context = copy_context()
         # Outside of any task sniffio (and so anyio) finds the event loop by this variable only.
         if sniffio := sys.modules.get("sniffio"):
@@ -53,7 +55,7 @@ class _LoopTimers(Timers):
         return self._time()
 
     def at(self, when: float, function: Callable[[], None]) -> None:
-        self._call_at(when, function, context=self._context)
+        self._call_at(when, function, self._context)
 
 
 class _TaskTimers(Timers):
