@@ -36,7 +36,7 @@ async def attack(node: SimNode, every: float) -> None:
 
 
 @scenario(nodes=20, lasts=40)
-async def attackers(stage: Stage, *, part: float = 0.25, every: float = 0.5) -> None:
+async def attackers(stage: Stage, *, part: float = 0.25, every: float = 0.5, publishings: int = 30) -> None:
     """What honest nodes publish has to come to honest nodes, and the attackers have to be found out."""
     net = stage.network(latency="20ms±5ms", services=lambda: services(is_news))
     honest = net.nodes[: len(net.nodes) - round(part * len(net.nodes))]
@@ -46,7 +46,7 @@ async def attackers(stage: Stage, *, part: float = 0.25, every: float = 0.5) -> 
     async with net, stage.audience(net, "news", honest) as news, anyio.create_task_group() as tasks:
         for node in hostile:
             tasks.start_soon(attack, node, every)
-        for _ in range(30):
+        for _ in range(publishings):
             await anyio.sleep(1)
             await news.publish(stage.random.choice(honest))
         await anyio.sleep(8)

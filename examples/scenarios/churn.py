@@ -7,7 +7,9 @@ from p2pstack.sim import Stage, scenario
 
 
 @scenario(nodes=50, lasts=70)
-async def churn(stage: Stage, *, up: str = "40s", down: str = "5s", silently: bool = False) -> None:
+async def churn(
+    stage: Stage, *, up: str = "40s", down: str = "5s", silently: bool = False, publishings: int = 50
+) -> None:
     """Half of the nodes live for 40 seconds at a time. Whoever lives long enough has to hear everything."""
     async with (
         stage.network(latency="30ms±5ms", services=lambda: [GossipSub()]) as net,
@@ -16,7 +18,7 @@ async def churn(stage: Stage, *, up: str = "40s", down: str = "5s", silently: bo
         await anyio.sleep(5)
         steady = net.nodes[: len(net.nodes) // 2]
         comings = net.churn(up=up, down=down, nodes=net.nodes[len(steady) :], silently=silently)
-        for _ in range(50):
+        for _ in range(publishings):
             await news.publish(stage.random.choice(steady), readers=steady)
             await anyio.sleep(1)
         comings.stop()

@@ -7,7 +7,7 @@ from p2pstack.sim import LinkConfig, Machine, Stage, scenario
 
 
 @scenario(nodes=20, lasts=40)
-async def slow_peer(stage: Stage, *, bandwidth: str = "56kbit/s", size: int = 16_384) -> None:
+async def slow_peer(stage: Stage, *, bandwidth: str = "56kbit/s", size: int = 16_384, publishings: int = 50) -> None:
     """Node 0 cannot keep up with what is published. Nobody else may feel that."""
     normal = LinkConfig(latency="20ms±5ms", bandwidth="10Mbit/s")
     slow = LinkConfig(latency="150ms±30ms", bandwidth=bandwidth)
@@ -21,7 +21,7 @@ async def slow_peer(stage: Stage, *, bandwidth: str = "56kbit/s", size: int = 16
     ):
         await anyio.sleep(5)
         others = net.nodes[1:]
-        for _ in range(50):
+        for _ in range(publishings):
             await news.publish(stage.random.choice(others), size=size, readers=others)
             await anyio.sleep(0.2)
         await anyio.sleep(5)

@@ -106,7 +106,7 @@ def replay(output: Output, record: Record, *, page: Path | None) -> None:
     _show(output, outcome, {"same": same})
     _draw(output, trace, outcome, page)
     if not same:
-        difference = record.first_difference(json.loads(json.dumps(trace.events)))
+        difference = record.first_difference(trace.events)
         where = "where it is, is not in the file" if difference is None else "{} and now {}".format(*difference)
         raise Failed(f"expected a run with the trace hash {record.hash}, got {outcome.trace_hash}; first was {where}")
     output.say("the same again: the trace hash is that of the file", style="green")

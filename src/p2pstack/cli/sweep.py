@@ -32,7 +32,8 @@ def play_many(output: Output, runs: Sequence[Case], *, processes: int | None, da
         disable=not output.live,
     )
     outcomes: list[Outcome] = []
-    with progress, process_executor(processes) if dask is None else dask_executor(dask) as executor:
+    executors = process_executor(processes) if dask is None else dask_executor(dask, processes=processes)
+    with progress, executors as executor:
         task = progress.add_task("runs", total=len(runs))
         for outcome in sweep(runs, executor):
             output.record(**outcome.record())
@@ -42,7 +43,8 @@ def play_many(output: Output, runs: Sequence[Case], *, processes: int | None, da
     failed = [outcome for outcome in outcomes if outcome.failure is not None]
     if failed:
         first = min(failed, key=lambda outcome: (outcome.nodes, outcome.seed))
-        case = next(case for case in runs if (case.nodes, case.seed) == (first.nodes, first.seed))
+        wanted = first.nodes, first.seed, first.parameters
+        case = next(case for case in runs if (case.nodes, case.seed, case.parameters) == wanted)
         raise Failed(
             f"{len(failed)} of {len(runs)} runs failed, with seed {first.seed}: {first.failure}; "
             f"to see it again: {case.command}"

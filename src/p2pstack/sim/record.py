@@ -90,6 +90,6 @@ class Record:
 
     def first_difference(self, events: Sequence[Mapping[str, Any]]) -> tuple[object, object] | None:
         """What happened here, and there, where two runs part; None where all that was kept is the same."""
-        here = [*self.events, None]
-        there = [*events, None]
+        here: list[object] = [*self.events, None]
+        there: list[object] = [*json.loads(json.dumps(events)), None]  # as JSON gives it back: no tuples
         return next(((one, other) for one, other in zip(here, there, strict=False) if one != other), None)

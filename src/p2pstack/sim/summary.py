@@ -26,7 +26,7 @@ def histogram(values: Sequence[float], *, bins: int) -> list[tuple[float, float,
     counts = [0] * bins
     for value in values:
         counts[min(int(value / top * bins), bins - 1)] += 1
-    return [(top * index / bins, top * (index + 1) / bins, count) for index, count in enumerate(counts)]
+    return [(top * (index / bins), top * ((index + 1) / bins), count) for index, count in enumerate(counts)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

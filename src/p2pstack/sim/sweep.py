@@ -8,7 +8,7 @@ import itertools
 import multiprocessing
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from typing import Any
 
@@ -72,17 +72,21 @@ def process_executor(processes: int | None = None) -> Generator[Executor]:
 
 
 @contextmanager
-def dask_executor(address: str) -> Generator[Executor]:
+def dask_executor(address: str, *, processes: int | None = None) -> Generator[Executor]:
     """The workers of a Dask cluster.
 
     :param address: of its scheduler, such as "tcp://10.0.0.1:8786"; "local" for one on this machine
+    :param processes: workers of one on this machine; as many as there are cores, unless given
     :raises LocalProtocolError: Dask is not installed
     """
     try:
         distributed: Any = import_module("distributed")
     except ModuleNotFoundError:
         raise LocalProtocolError("Dask is not installed: pip install 'p2pstack[sweep]'") from None
-    # A run is a process's whole business: one thread each.
-    where: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": None} if address == "local" else {}
-    with distributed.Client(None if address == "local" else address, **where) as client:
+    if address == "local":
+        # A run is a process's whole business: one thread each.
+        cluster = distributed.LocalCluster(n_workers=processes, threads_per_worker=1, dashboard_address=None)
+    else:
+        cluster = nullcontext(address)
+    with cluster as where, distributed.Client(where) as client:
         yield client.get_executor(pure=False)
