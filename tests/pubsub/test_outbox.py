@@ -54,6 +54,15 @@ def test_control_goes_before_messages_however_late_it_comes() -> None:
     assert outbox.take() == b""
 
 
+def test_parts_never_share_an_rpc_with_other_parts() -> None:
+    """The field comes once in an RPC: of two, the second would overwrite the first."""
+    outbox = Outbox()
+    sent = [Partial("t", b"g", b"parts"), Partial("t", b"g", None, b"metadata"), Partial("u", b"h", b"more", b"!")]
+    for partial in sent:
+        outbox.put(RPC(graft=[Graft("t")], partial=partial))
+    assert [rpc.partial for rpc in heard(outbox.take())] == sent
+
+
 def test_small_messages_share_an_rpc() -> None:
     outbox = Outbox()
     for number in range(100):

@@ -32,6 +32,8 @@ _TEST_EXTENSION = varint.encode(6_492_434 << 3) + b"\x01"
 
 #: the key of a message in an RPC
 MESSAGE_KEY = b"\x12"
+#: the key of parts
+_PARTS_KEY = b"\x52"
 
 #: whether it is a piece of the control message, and its bytes
 Piece: TypeAlias = tuple[bool, bytes]
@@ -46,14 +48,18 @@ def encode(rpc: RPC, *, size: int = CONTROL_SIZE) -> list[bytes]:
 
 
 def pack(pieces: Iterable[Piece], *, size: int) -> Iterator[bytes]:
-    """Payloads of about `size` bytes at most, of pieces in their order; a longer piece has one of its own."""
+    """Payloads of about `size` bytes at most, of pieces in their order; a longer piece has one of its own. None has parts
+    twice: an RPC has that field once."""
     plain: list[bytes] = []
     control: list[bytes] = []
     room = size - HEAD_SIZE
+    has_parts = False
     for in_control, piece in pieces:
-        if len(piece) > room and (plain or control):
+        is_parts = not in_control and piece.startswith(_PARTS_KEY)
+        if (len(piece) > room and (plain or control)) or (is_parts and has_parts):
             yield _payload(plain, control)
-            plain, control, room = [], [], size - HEAD_SIZE
+            plain, control, room, has_parts = [], [], size - HEAD_SIZE, False
+        has_parts |= is_parts
         (control if in_control else plain).append(piece)
         room -= len(piece)
     if plain or control:
@@ -84,7 +90,7 @@ def split(rpc: RPC, *, size: int = CONTROL_SIZE) -> Iterator[Piece]:
     for message in rpc.messages:
         yield False, encode_field(MESSAGE_KEY, message.encoded)
     if rpc.partial is not None:
-        yield False, encode_field(b"\x52", _partial(rpc.partial))
+        yield False, encode_field(_PARTS_KEY, _partial(rpc.partial))
 
 
 def _ids(key: bytes, head: bytes, id_key: bytes, ids: Sequence[bytes], size: int) -> Iterator[Piece]:
