@@ -7,6 +7,7 @@ all else to stderr. It ends with its script.
 """
 
 import argparse
+import functools
 import json
 import logging
 import socket
@@ -19,7 +20,8 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from network import Network, node_id_of, node_key
-from output import report_failures, tell_peer_id, tell_received
+from output import report_failures, tell_complete, tell_peer_id, tell_received
+from parts import ALL_PARTS, Group, Groups
 from script import GOSSIPSUB_DURATIONS, ScriptedNode, ScriptError, run_script
 
 from p2pstack import GossipSub, GossipSubConfig, Host, P2PError, SwarmConfig
@@ -85,6 +87,7 @@ class Node(ScriptedNode):
         self._end = anyio.Event()
         self._host: Host | None = None
         self._pubsub: GossipSub | None = None
+        self._groups: Groups | None = None
 
     @property
     def host(self) -> Host:
@@ -97,6 +100,12 @@ class Node(ScriptedNode):
         assert self.host
         assert self._pubsub is not None
         return self._pubsub
+
+    @property
+    def groups(self) -> Groups:
+        assert self.host
+        assert self._groups is not None
+        return self._groups
 
     async def init(self, parameters: Mapping[str, Any]) -> None:
         self._pubsub = GossipSub(
@@ -112,6 +121,7 @@ class Node(ScriptedNode):
             config=SwarmConfig(max_connections=10_000, max_connections_per_peer=10),
         )
         await self._tasks.start(self._live, host)
+        self._groups = Groups(self._pubsub, self._tell_parts)
         self._tasks.start_soon(self._tell_receipts)
 
     async def _live(self, host: Host, *, task_status: TaskStatus[None]) -> None:
@@ -130,6 +140,8 @@ class Node(ScriptedNode):
         log.info("connected to %d nodes", len(node_ids))
 
     async def subscribe(self, topic: str, *, partial: bool) -> None:
+        if partial:
+            await self._tasks.start(functools.partial(self.groups.read, topic, requests=True))
         await self._tasks.start(self._read, topic)
 
     async def _read(self, topic: str, *, task_status: TaskStatus[None]) -> None:
@@ -150,10 +162,18 @@ class Node(ScriptedNode):
         self.pubsub.add_validator(topic, wait)
 
     async def add_parts(self, topic: str, group: int, parts: int) -> None:
-        raise ScriptError("no partial messages yet")
+        made = self.groups.get(topic, group)
+        made.make(parts)
+        if made.have == ALL_PARTS:
+            tell_complete(group)
 
     async def publish_parts(self, topic: str, group: int, node_ids: Sequence[int]) -> None:
-        raise ScriptError("no partial messages yet")
+        self.groups.get(topic, group).eager = bool(node_ids)
+        await self.groups.publish(topic, group)
+
+    def _tell_parts(self, topic: str, group: Group, peer: str, parts: int, new: bool) -> None:
+        if new and group.have == ALL_PARTS:
+            tell_complete(group.number)
 
     async def _tell_receipts(self) -> None:
         """Tell of every message that comes, of those that were here before too."""

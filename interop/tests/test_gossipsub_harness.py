@@ -130,3 +130,43 @@ def test_a_node_that_does_not_subscribe_publishes_by_fanout(run: Run) -> None:
     ]
     told = run(script, nodes)
     assert [set(receipts(lines)) for lines in told] == [set(), *[{"0", "1", "2"}] * 3]
+
+
+def add_parts(group: int, parts: int) -> Instruction:
+    return {"type": "addPartialMessage", "topicID": TOPIC, "groupID": group, "parts": parts}
+
+
+def publish_parts(group: int, **options: Sequence[int]) -> Instruction:
+    return {"type": "publishPartial", "topicID": TOPIC, "groupID": group, **options}
+
+
+def completed(lines: list[dict[str, Any]]) -> list[int]:
+    return [line["group id"] for line in lines if line["msg"] == "All parts received"]
+
+
+@each_backend
+def test_nodes_with_some_parts_each_come_to_have_them_all(run: Run, ours: str) -> None:
+    nodes = ["go", ours, "rust", "p2pstack"]
+    script = [
+        *begin(len(nodes)),
+        {"type": "subscribeToTopic", "topicID": TOPIC, "partial": True},
+        wait_until(6),
+        *(only(i, add_parts(42, 0b11 << 2 * i)) for i in range(4)),
+        wait_until(7),
+        publish_parts(42),
+        wait_until(10),
+    ]
+    assert [completed(lines) for lines in run(script, nodes)] == [[42]] * 4
+
+
+def test_all_parts_are_pushed_to_those_who_are_named(run: Run) -> None:
+    nodes = ["p2pstack", "p2pstack:trio", "go"]
+    script = [
+        *begin(len(nodes)),
+        {"type": "subscribeToTopic", "topicID": TOPIC, "partial": True},
+        wait_until(6),
+        only(0, add_parts(7, 0xFF)),
+        only(0, publish_parts(7, publishToNodeIDs=[1, 2])),
+        wait_until(8),
+    ]
+    assert [completed(lines) for lines in run(script, nodes)] == [[7]] * 3

@@ -1,8 +1,11 @@
 """A node of gossipsub that does what requests say: of the peer on stdin, or of a test in its own process."""
 
+import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from hashlib import sha256
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -18,6 +21,10 @@ from p2pstack.pubsub.identifiers import MessageId, data_hash, source_and_sequenc
 from p2pstack.pubsub.message import Message
 from p2pstack.pubsub.signing import SigningPolicy
 from p2pstack.pubsub.subscription import Overflow
+
+# Messages in parts are those of the harness.
+sys.path.insert(0, str(Path(__file__).parents[3]))
+from interop.harness.parts import Group, Groups
 
 __all__ = ["Node", "running_node"]
 
@@ -82,6 +89,7 @@ class Node:
         self._report = report
         self._readers: dict[str, anyio.CancelScope] = {}
         self._counters: dict[str, Counter] = {}
+        self._groups = Groups(pubsub, self._receive_parts)
 
     @property
     def peer_id(self) -> str:
@@ -99,6 +107,9 @@ class Node:
                 with anyio.fail_after(PATIENCE):
                     await self.host.connect(request["address"])
             case "subscribe":
+                if "partial" in request:
+                    read = partial(self._groups.read, topic, requests=request["partial"] == "requests")
+                    await self._tasks.start(read)
                 await self._subscribe(topic)
             case "unsubscribe":
                 self._readers.pop(topic).cancel()
@@ -115,6 +126,11 @@ class Node:
             case "state":
                 peers, mesh = self.pubsub.peers(topic), self.pubsub.mesh(topic)
                 return {"peers": [str(peer) for peer in peers], "mesh": [str(peer) for peer in mesh]}
+            case "add-parts":
+                self._groups.get(topic, request["group"]).make(request["parts"])
+            case "publish-parts":
+                self._groups.get(topic, request["group"]).eager = bool(request.get("to"))
+                await self._groups.publish(topic, request["group"])
             case "traffic":
                 assert isinstance(self.pubsub, TracedGossipSub)
                 return self.pubsub.traffic.told()
@@ -152,6 +168,10 @@ class Node:
                 "sha256": sha256(message.data).hexdigest(),
             }
         )
+
+    def _receive_parts(self, topic: str, group: Group, peer: str, parts: int, new: bool) -> None:
+        line = {"event": "parts", "topic": topic, "group": group.number, "from": peer}
+        self._report({**line, "parts": parts, "new": new, "have": group.have})
 
     async def _load(self, topic: str, request: Line) -> Line:
         """Publish many messages: each begins with its number and with when it was published."""

@@ -86,5 +86,9 @@ class TracedGossipSub(GossipSub):
         super().__init__(**options)
         self.traffic = Traffic()
 
+    @property
+    def _router(self) -> Any:
+        return self._driver.router
+
     def _make_router(self, host: Host, admission: Admission, subscription_filter: SubscriptionFilter) -> Any:
         return TracedRouter(super()._make_router(host, admission, subscription_filter), self.traffic)

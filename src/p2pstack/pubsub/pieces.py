@@ -48,8 +48,8 @@ def encode(rpc: RPC, *, size: int = CONTROL_SIZE) -> list[bytes]:
 
 
 def pack(pieces: Iterable[Piece], *, size: int) -> Iterator[bytes]:
-    """Payloads of about `size` bytes at most, of pieces in their order; a longer piece has one of its own. None has parts
-    twice: an RPC has that field once."""
+    """Payloads of about `size` bytes at most, of pieces in their order; a longer piece has one of its own. None has
+    parts twice: an RPC has that field once."""
     plain: list[bytes] = []
     control: list[bytes] = []
     room = size - HEAD_SIZE
