@@ -29,7 +29,6 @@ from anyio import (
     Event,
     create_task_group,
     current_time,
-    fail_after,
     move_on_after,
     sleep,
 )
@@ -58,8 +57,8 @@ class PeerStreams:
     """
 
     __slots__ = (
-        "_config", "_host", "_protocols", "_room", "_wake", "bytes_sent", "heard", "inbound", "outbox", "over",
-        "peer", "protocol", "scope", "sending", "stalled", "up",
+        "_config", "_give_up", "_host", "_protocols", "_room", "_wake", "bytes_sent", "heard", "inbound", "outbox",
+        "over", "peer", "protocol", "scope", "sending_since", "stalled", "up",
     )  # fmt: skip
 
     def __init__(
@@ -77,14 +76,15 @@ class PeerStreams:
         #: whether one of its streams has been read since
         self.heard = False
         self.scope = CancelScope()
-        #: whether a write is under way
-        self.sending = False
+        #: when the write began that is under way
+        self.sending_since: float | None = None
         #: whether somebody has waited for room in vain, and nothing has been sent since
         self.stalled = False
         self.bytes_sent = 0
         self._host = host
         self._protocols = protocols
         self._config = config
+        self._give_up: Callable[[], None] | None = None  # ends the stream that is open
         self._wake: Event | None = None
         self._room: Event | None = None
 
@@ -104,13 +104,18 @@ class PeerStreams:
     @property
     def busy(self) -> bool:
         """Whether something is still to be sent, and may yet be."""
-        return (self.sending or bool(self.outbox)) and not self.stalled and not self.over
+        return (self.sending_since is not None or bool(self.outbox)) and not self.stalled and not self.over
 
     async def progress(self) -> None:
         """Wait until something of the outbox has been sent, or never will be."""
         if self._room is None:
             self._room = Event()
         await self._room.wait()
+
+    def expire(self, began: float) -> None:
+        """End the stream if the peer has read nothing of it since `began`, and more is waiting."""
+        if self.sending_since is not None and self.sending_since <= began and self._give_up is not None:
+            self._give_up()
 
     def close(self) -> None:
         """Give it all up: the streams are reset."""
@@ -171,17 +176,25 @@ class PeerStreams:
                 broken = error
             tasks.cancel_scope.cancel()
 
+        def give_up() -> None:
+            nonlocal broken
+            timeout = self._config.write_timeout
+            broken = TimeoutError(f"peer {self.peer} has read nothing of its pubsub stream for {timeout:g} s")
+            tasks.cancel_scope.cancel()
+
         try:
             async with create_task_group() as tasks:
+                self._give_up = give_up
                 tasks.start_soon(watch, name="pubsub watcher")
                 try:
                     await self._write(stream)
-                except (*BROKEN, TimeoutError) as error:
+                except BROKEN as error:
                     broken = error
                 tasks.cancel_scope.cancel()
             if broken is not None:
                 raise broken
         finally:
+            self._give_up = None
             if broken is None:
                 with move_on_after(self._config.close_timeout, shield=True):
                     await stream.aclose()
@@ -189,7 +202,7 @@ class PeerStreams:
                 stream.reset()
 
     async def _write(self, stream: Stream) -> None:
-        outbox, timeout = self.outbox, self._config.write_timeout
+        outbox = self.outbox
         while True:
             while not outbox and not outbox.broken:
                 self._wake = Event()
@@ -197,17 +210,12 @@ class PeerStreams:
             if outbox.broken:
                 raise RemoteProtocolError(f"peer {self.peer} reads so slowly that it was not told what we are in")
             data = outbox.take()
-            self.sending = True
             try:
                 for start in range(0, len(data), _PIECE):
-                    with fail_after(timeout):
-                        await stream.send(data if len(data) <= _PIECE else data[start : start + _PIECE])
-            except TimeoutError:
-                raise TimeoutError(
-                    f"peer {self.peer} has read nothing of its pubsub stream for {timeout:g} s"
-                ) from None
+                    self.sending_since = current_time()
+                    await stream.send(data if len(data) <= _PIECE else data[start : start + _PIECE])
             finally:
-                self.sending = False
+                self.sending_since = None
             self.bytes_sent += len(data)
             self._progressed()
 

@@ -7,7 +7,7 @@ its last connection ends, or when no stream to it can be kept open.
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from anyio import CancelScope, Event, create_task_group, move_on_after
+from anyio import CancelScope, Event, create_task_group, current_time, move_on_after, sleep
 from anyio.abc import TaskGroup, TaskStatus
 
 from p2pstack.abc.connection import Stream
@@ -131,6 +131,7 @@ class PeerTable:
         with CancelScope(shield=True):
             async with create_task_group() as tasks:
                 self.tasks = tasks
+                tasks.start_soon(self._expire, name="pubsub writes")
                 task_status.started()
                 await self._stopping.wait()
                 with move_on_after(self._config.close_timeout):
@@ -139,6 +140,16 @@ class PeerTable:
                 for streams in self._peers.values():
                     streams.close()
                 tasks.cancel_scope.cancel()
+
+    async def _expire(self) -> None:
+        """End streams whose peers do not read: one look at all of them now and then, as a deadline for each write would
+        cost more than the write. It takes a quarter longer than `write_timeout` at most."""
+        timeout = self._config.write_timeout
+        while True:
+            await sleep(timeout / 4)
+            began = current_time() - timeout
+            for streams in tuple(self._peers.values()):
+                streams.expire(began)
 
     # --- who comes and goes
 
