@@ -11,6 +11,7 @@
 `node.py`          `node`
 `pubsub.py`        `pubsub subscribe`, `pubsub publish`
 `ping.py` ...      the commands that talk to a node, a file each
+`sim.py`           `sim`: a scenario once; `sweep.py`: many times; `plot.py`: bars in a terminal
 `demo/`            `demo`: several hosts, each in a process of its own
 =================  =================================================================================================
 
