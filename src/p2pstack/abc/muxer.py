@@ -19,7 +19,8 @@ class MuxedStream(PushbackStream):
 
     A byte stream in anyio's terms: `receive` raises `EndOfStream` after the peer's last byte, `send_eof` closes this
     side for writing while reading goes on, `aclose` ends both sides: what was sent still arrives, what was not read
-    is dropped. Leaving `async with` by an exception resets the stream.
+    is dropped. Leaving `async with` by an exception resets the stream, and so does cancelling a `send` when part of its
+    data is on its way: what was sent by one call arrives whole, or is followed by nothing.
     """
 
     @abstractmethod

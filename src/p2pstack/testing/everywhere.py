@@ -17,12 +17,15 @@ class FaultPlan:
     """The fault of one run, for the stream that the scenario gives it.
 
     :param fault: None: nothing goes wrong, and the bytes are counted
+    :param waits: whether bytes count only once `arm` is called, so that what comes before is spared
     """
 
-    def __init__(self, fault: Fault | None = None) -> None:
+    def __init__(self, fault: Fault | None = None, *, waits: bool = False) -> None:
         self.fault = fault
         #: the stream with the fault, once there is one
         self.stream: FaultyStream | None = None
+        self._waits = waits
+        self._spared = dict.fromkeys(Way, 0)
 
     @property
     def struck(self) -> bool:
@@ -38,8 +41,30 @@ class FaultPlan:
         """`stream` with the fault. The first that is given has it; others have none."""
         if self.stream is not None:
             return FaultyStream(stream)
-        self.stream = FaultyStream(stream, () if self.fault is None else (self.fault,))
+        self.stream = FaultyStream(stream)
+        if not self._waits:
+            self.arm()
         return self.stream
+
+    def arm(self) -> None:
+        """Bytes count from here on.
+
+        :raises LocalProtocolError: there is no stream yet
+        """
+        if self.stream is None:
+            raise LocalProtocolError("the scenario gave no stream to plan.wrap")
+        self._spared = {Way.SENT: self.stream.sent, Way.RECEIVED: self.stream.received}
+        if self.fault is not None:
+            self.stream.add(self.fault)
+
+    def passed(self, way: Way) -> int:
+        """The bytes that counted.
+
+        :raises LocalProtocolError: there is no stream yet
+        """
+        if self.stream is None:
+            raise LocalProtocolError("the scenario gave no stream to plan.wrap")
+        return (self.stream.sent if way is Way.SENT else self.stream.received) - self._spared[way]
 
     def __str__(self) -> str:
         return str(self.fault) if self.fault else "no fault"
@@ -51,6 +76,7 @@ async def at_every_byte(
     kinds: Sequence[FaultKind] = (FaultKind.CUT, FaultKind.RESET, FaultKind.SPLIT),
     ways: Sequence[Way] = tuple(Way),
     step: int = 1,
+    waits: bool = False,
 ) -> int:
     """Run `scenario` once with no fault, to see how many bytes go; then once for each kind, direction and byte.
 
@@ -58,18 +84,17 @@ async def at_every_byte(
     has to go well. What it raises comes out with a note on the fault.
 
     :param step: only each so-many-th byte
+    :param waits: whether bytes count only once the scenario calls `plan.arm`
     :returns: how often it was run
     """
-    measure = FaultPlan()
+    measure = FaultPlan(waits=waits)
     await scenario(measure)
-    if measure.stream is None:
-        raise LocalProtocolError("the scenario gave no stream to plan.wrap")
-    sizes = {Way.SENT: measure.stream.sent, Way.RECEIVED: measure.stream.received}
+    sizes = {way: measure.passed(way) for way in Way}
     runs = 1
     for kind in kinds:
         for way in ways:
             for at in range(0, sizes[way] + 1, step):
-                plan = FaultPlan(Fault(kind, at, way))
+                plan = FaultPlan(Fault(kind, at, way), waits=waits)
                 try:
                     await scenario(plan)
                 except Exception as error:

@@ -11,7 +11,7 @@ Bytes are counted from 0 in each direction: a fault at k strikes when k bytes ha
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -87,6 +87,13 @@ class FaultyStream(RawStream):
         self.partner: FaultyStream | None = None
 
     # --- faults
+
+    def add(self, fault: Fault) -> None:
+        """One more fault, its bytes counted from now on."""
+        done = self.sent if fault.way is Way.SENT else self.received
+        faults = self._faults[fault.way]
+        faults.append(replace(fault, at=done + fault.at))
+        faults.sort(key=lambda fault: fault.at)
 
     async def strike(self, kind: FaultKind, way: Way = Way.SENT) -> None:
         """Have something go wrong now. A cut and a reset end both directions; nothing happens where one has before."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from contextlib import suppress
 from socket import AddressFamily
 from typing import Any
 
@@ -11,6 +12,7 @@ from anyio import (
     BusyResourceError,
     ClosedResourceError,
     EndOfStream,
+    Event,
     create_task_group,
     fail_after,
     move_on_after,
@@ -438,28 +440,37 @@ async def test_a_cancelled_receive_loses_no_byte(connected: Any) -> None:
         assert received == data
 
 
-async def test_a_cancelled_send_sends_a_whole_beginning_of_its_data(connected: Any) -> None:
+async def test_a_cancelled_send_sends_a_whole_beginning_of_its_data_and_nothing_can_follow_it(connected: Any) -> None:
     async with connected(pipe=50_000) as (one, other):
         received: list[bytes] = []
+        taken = [Event() for _ in range(20)]
 
         async def serve() -> None:
-            while True:
-                stream = await other.accept()
-                received.append(await _receive_all(stream))
-                await stream.aclose()
+            for event in taken:
+                stream, data = await other.accept(), bytearray()
+                with suppress(StreamReset):
+                    async for chunk in stream:
+                        data += chunk
+                    await stream.aclose()
+                received.append(bytes(data))
+                event.set()
 
         async with create_task_group() as tasks:
             tasks.start_soon(serve)
-            for number in range(20):
+            for number, event in enumerate(taken):
                 stream = await one.open()
                 with move_on_after(0.0002 * (number % 4)) as scope:
                     await stream.send(bytes([number]) * 2_000_000)
-                await stream.send_eof()
-                assert await _receive_all(stream) == b""
-                await stream.aclose()
+                if scope.cancelled_caught:
+                    with pytest.raises(StreamReset):
+                        await stream.send(b"more")
+                else:
+                    await stream.send_eof()
+                    assert await _receive_all(stream) == b""
+                    await stream.aclose()
+                await event.wait()
                 assert received[number] == bytes([number]) * len(received[number])
                 assert scope.cancelled_caught or len(received[number]) == 2_000_000
-            tasks.cancel_scope.cancel()
         assert any(len(data) < 2_000_000 for data in received)
 
 

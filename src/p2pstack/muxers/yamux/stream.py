@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from anyio import BusyResourceError, ClosedResourceError, EndOfStream, Event
+from anyio import BusyResourceError, ClosedResourceError, EndOfStream, Event, get_cancelled_exc_class
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from p2pstack.abc.muxer import MuxedStream
@@ -104,25 +104,29 @@ class YamuxStream(MuxedStream):
             connection.wake_writer()
         self._credit -= size + _CALL
         if written < size:
-            await self._send_rest(memoryview(data)[written:])
+            await self._send_rest(memoryview(data), written)
         elif self._credit < 0:
             self._credit = _YIELD_AFTER
             await checkpoint()
 
-    async def _send_rest(self, rest: memoryview) -> None:
+    async def _send_rest(self, data: memoryview, written: int) -> None:
         state = self._state
         self._credit = _YIELD_AFTER
-        while rest:
+        while written < len(data):
             if state.wants_room:
                 self._writable = Event()
                 try:
                     await self._writable.wait()
+                except get_cancelled_exc_class():
+                    if written:
+                        self.reset()  # the peer shall take no half for the whole
+                    raise
                 finally:
                     self._writable = None
             if state.ended or state.finishing:
                 self._check()
                 raise ClosedResourceError
-            rest = rest[self._session.write(state, rest) :]
+            written += self._session.write(state, data[written:])
             self._connection.wake_writer()
 
     async def send_eof(self) -> None:

@@ -5,12 +5,13 @@ from typing import Any
 
 from anyio import (
     create_task_group,
+    move_on_after,
 )
 
 from p2pstack.abc.muxer import MuxedStream
 from p2pstack.errors import P2PError, RemoteProtocolError, StreamReset
 from p2pstack.testing.checkpoints import Interruption
-from p2pstack.testing.conformance.base import TYPED
+from p2pstack.testing.conformance.base import TYPED, expected
 from p2pstack.testing.conformance.muxer.rig import MuxerRig, Party, receive_all
 from p2pstack.testing.everywhere import FaultPlan, at_every_byte, at_every_checkpoint
 
@@ -105,3 +106,13 @@ class Failing(MuxerRig):
                 assert received == b"hello"
 
         await at_every_checkpoint(scenario)
+
+    async def test_a_send_that_is_cancelled_half_way_resets_the_stream(self) -> None:
+        async with self.stream() as (one, other):
+            with move_on_after(0):
+                await one.send(bytes(self.max_unread))
+            with expected(StreamReset, when="an earlier send was cancelled half-way"):
+                await one.send(b"behind it")
+            with expected(StreamReset, when="the peer was cancelled half-way"):
+                while True:
+                    await other.receive()
