@@ -33,7 +33,7 @@ def test_peers_are_found_by_id_and_by_topic() -> None:
     peers.join(a, Subscribe("t"))
     peers.remove(a)
     assert not peers.in_topic("t")
-    assert (len(peers), a.connected) == (2, False)
+    assert (len(peers), peers.get(a.id)) == (2, None)
 
 
 def test_a_peer_of_an_unknown_protocol_is_one_of_floodsub() -> None:

@@ -55,6 +55,36 @@ def test_ihave_without_end_is_asked_about_within_limits_and_paid_for_when_nothin
     assert made.says(attacker, ihave=[IHave("t", [b"new"])]) == []
 
 
+def test_who_connects_anew_owes_what_it_owed() -> None:
+    made = Lab(score=ScoreConfig(behaviour_penalty_threshold=0))
+    made.router.subscribe("t", made.now)
+    attacker = made.peer("attacker", "t")
+    made.says(attacker, ihave=[IHave("t", [b"nothing"])])
+    made.router.remove_peer(attacker, made.now)
+    made.peer("attacker", "t")
+    made.wait(2.9)
+    assert made.router.score(attacker) == 0.0
+    made.wait(1.1)
+    assert made.router.score(attacker) < 0
+    assert len(made.router._relay._promises) == 0
+
+
+def test_who_connects_anew_gets_nothing_more_in_the_same_heartbeat() -> None:
+    made, attacker = lab()
+    asked = []
+    for number in range(5):
+        ids = [b"%d %d" % (number, n) for n in range(2_000)]
+        asked += said(made.says(attacker, ihave=[IHave("t", ids)]), attacker, "iwant")
+        made.router.remove_peer(attacker, made.now)
+        made.peer("attacker", "t")
+    assert [len(iwant.ids) for iwant in asked] == [2_000, 2_000, 1_000]
+    made.router.remove_peer(attacker, made.now)
+    made.beat()
+    assert not made.router._quotas._used
+    made.peer("attacker", "t")
+    assert said(made.says(attacker, ihave=[IHave("t", [b"new"])]), attacker, "iwant")
+
+
 def test_grafts_of_topics_that_nobody_has_get_no_answer_and_leave_nothing() -> None:
     made, attacker = lab()
     for number in range(1_000):

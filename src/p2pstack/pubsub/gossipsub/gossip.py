@@ -101,7 +101,7 @@ class Gossip:
         asked = quotas.take(quotas.asked, peer, len(news))
         if asked:
             ids = news if asked == len(news) else self._random.sample(news, asked)
-            self._promises.add(peer, self._random.sample(ids, 1)[0], now)
+            self._promises.add(peer.id, self._random.sample(ids, 1)[0], now)
             self._outgoing.to(peer).iwant.append(IWant(ids))
 
     def asked(self, peer: Peer, lists: Sequence[IWant]) -> None:

@@ -68,7 +68,8 @@ class Heartbeat:
         shared.backoff.clean(now)
         self._unwanted.shift()
         for peer, count in shared.promises.broken(now).items():
-            score.add_penalty(peer.id, count)
+            if peers.get(peer) is not None:
+                score.add_penalty(peer, count)
         mute = set(peers.meshless)
         for peer in peers:
             peer.score = score.score(peer.id)

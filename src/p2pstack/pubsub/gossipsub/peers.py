@@ -26,7 +26,6 @@ class Peer:
 
     __slots__ = (
         "_number",
-        "connected",
         "direct",
         "draft",
         "extensions",
@@ -42,7 +41,6 @@ class Peer:
     def __init__(self, number: int, peer: PeerId, link: Link, *, direct: bool) -> None:
         self._number = number
         self.id = peer
-        self.connected = True
         self.features = FEATURES.get(link.protocol, FEATURES[FLOODSUB])
         self.outbound = link.outbound
         self.direct = direct
@@ -123,7 +121,6 @@ class Peers:
             self.leave(peer, topic)
         self.meshless.discard(peer)
         del self._by_id[peer.id]
-        peer.connected = False
 
     def join(self, peer: Peer, subscription: Subscribe) -> bool:
         """A peer subscribed to a topic; False where it was before."""

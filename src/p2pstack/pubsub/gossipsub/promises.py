@@ -5,13 +5,14 @@ those others did not ask elsewhere. So of all that a peer is asked for at a time
 as its promise; who does not keep it in time pays. One is enough: whoever lies often is found out, and memory stays
 small.
 
-==========================  ==================================
+==========================  ========================================================
 what happens                the promise is
-==========================  ==================================
+==========================  ========================================================
 a copy comes, from anybody  kept: to send another has no use
-the time is over            broken, once
-the peer is gone            void
-==========================  ==================================
+the time is over            broken, once; void where the peer is not connected then
+==========================  ========================================================
+
+A promise is of a peer's id, not of its connection: nobody gets rid of one by connecting anew.
 
 Source: libp2p specs, pubsub/gossipsub 1.1, "Adaptive Gossip Dissemination" and "Peer Scoring", P7.
 """
@@ -19,7 +20,7 @@ Source: libp2p specs, pubsub/gossipsub 1.1, "Adaptive Gossip Dissemination" and 
 from collections import Counter, deque
 from collections.abc import Mapping
 
-from p2pstack.pubsub.gossipsub.peers import Peer
+from p2pstack.identity.peer_id import PeerId
 
 __all__ = ["Promises"]
 
@@ -35,15 +36,15 @@ class Promises:
     def __init__(self, patience: float) -> None:
         self._patience = patience
         #: for each message, until when who has to send it
-        self._open: dict[bytes, dict[Peer, float]] = {}
+        self._open: dict[bytes, dict[PeerId, float]] = {}
         #: all that were made, the first to be due first; those that were kept are still among them
-        self._order: deque[tuple[float, bytes, Peer]] = deque()
+        self._order: deque[tuple[float, bytes, PeerId]] = deque()
 
     def __len__(self) -> int:
         """How many are remembered."""
         return len(self._order)
 
-    def add(self, peer: Peer, id_: bytes, now: float) -> None:
+    def add(self, peer: PeerId, id_: bytes, now: float) -> None:
         """A peer is asked for what it announced."""
         owing = self._open.setdefault(id_, {})
         if peer not in owing:
@@ -55,9 +56,9 @@ class Promises:
         if self._open:
             self._open.pop(id_, None)
 
-    def broken(self, now: float) -> Mapping[Peer, int]:
+    def broken(self, now: float) -> Mapping[PeerId, int]:
         """Who broke how many promises since the last call."""
-        broken = Counter[Peer]()
+        broken = Counter[PeerId]()
         order = self._order
         while order and order[0][0] <= now:
             due, id_, peer = order.popleft()
@@ -66,6 +67,5 @@ class Promises:
                 del owing[peer]
                 if not owing:
                     del self._open[id_]
-                if peer.connected:
-                    broken[peer] += 1
+                broken[peer] += 1
         return broken

@@ -1,7 +1,8 @@
 """How much a peer may do between two heartbeats.
 
 What is beyond a limit is not looked at. What is beyond a further one, that no honest peer comes near, is a breach of
-rules (P7), once a heartbeat.
+rules (P7), once a heartbeat. What a peer did is remembered by its id until the heartbeat is over: to connect anew gives
+it nothing more.
 
 ============================  ==================  ==================================================================
 what                          taken               penalised beyond
@@ -24,6 +25,7 @@ ours.
 from collections import Counter
 from dataclasses import dataclass
 
+from p2pstack.identity.peer_id import PeerId
 from p2pstack.pubsub.gossipsub.config import GossipSubConfig
 from p2pstack.pubsub.gossipsub.peers import Peer
 from p2pstack.pubsub.gossipsub.scorer import BREACH, Scorer
@@ -60,7 +62,7 @@ class Quotas:
 
     def __init__(self, config: GossipSubConfig, score: Scorer) -> None:
         self._score = score
-        self._used: dict[Limit, Counter[Peer]] = {}
+        self._used: dict[Limit, Counter[PeerId]] = {}
         #: how often a peer broke a limit, by what it is of
         self.breaches = Counter[str]()
         ids, unwanted = config.max_ihave_ids, config.max_idontwant_ids
@@ -77,9 +79,9 @@ class Quotas:
 
     def take(self, limit: Limit, peer: Peer, amount: int = 1) -> int:
         """Use up some of a limit: how much of `amount` is within it."""
-        used = self._used.setdefault(limit, Counter[Peer]())
-        before = used[peer]
-        after = used[peer] = before + amount
+        used = self._used.setdefault(limit, Counter[PeerId]())
+        before = used[peer.id]
+        after = used[peer.id] = before + amount
         if limit.breach is not None and before <= limit.breach < after:
             self.breaches[limit.what] += 1
             self._score.add_penalty(peer.id, BREACH)
