@@ -14,7 +14,7 @@ three kinds of filtering, and the last address and port-dependent mapping. RFC 5
 for two hours and four minutes at least.
 """
 
-from itertools import count
+from itertools import cycle
 from typing import Literal, TypeAlias, get_args
 
 from p2pstack.errors import LocalProtocolError
@@ -61,7 +61,7 @@ class Nat:
         self._by_key: dict[object, _Mapping] = {}
         self._by_port: dict[int, _Mapping] = {}
         self._forwarded: dict[int, Address] = {}
-        self._ports = count(_FIRST_PORT)
+        self._ports = cycle(range(_FIRST_PORT, _LAST_PORT + 1))
 
     def forward(self, port: int, inner: Address) -> None:
         """Let anybody in at a port: as who sets it up by hand, or by UPnP."""
@@ -106,16 +106,19 @@ class Nat:
         return source in mapping.contacted
 
     def _free_port(self, now: float) -> int:
-        for port in self._ports:
-            if port > _LAST_PORT:
-                self._ports = count(_FIRST_PORT)
-                self._forget_old(now)
-            elif port not in self._by_port and port not in self._forwarded:
+        if len(self._by_port) + len(self._forwarded) > _LAST_PORT - _FIRST_PORT:
+            self._forget_old(now)
+        while True:
+            port = next(self._ports)
+            if port not in self._by_port and port not in self._forwarded:
                 return port
-        raise AssertionError
 
     def _forget_old(self, now: float) -> None:
-        for mapping in tuple(self._by_port.values()):
-            if now - mapping.used_at > self.lifetime:
-                del self._by_port[mapping.port]
-                self._by_key.pop(mapping.key, None)
+        """Forget what nobody used for long; at least the mapping that nobody used for longest."""
+        mappings = sorted(self._by_port.values(), key=lambda mapping: mapping.used_at)
+        for number, mapping in enumerate(mappings):
+            if number and now - mapping.used_at <= self.lifetime:
+                return
+            del self._by_port[mapping.port]
+            if self._by_key.get(mapping.key) is mapping:
+                del self._by_key[mapping.key]

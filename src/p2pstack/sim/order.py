@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, cast
 
 from anyio._backends import _asyncio as backend
+from anyio._core import _eventloop
 
 from p2pstack.sim.lean import LeanEvent
 
@@ -51,6 +52,11 @@ async def _run_here(
     return func(*args)
 
 
+def _asyncio() -> str:
+    """The answer to what anyio asks seven times for each message."""
+    return "asyncio"
+
+
 @contextmanager
 def same_order() -> Generator[None]:
     """Inside, what anyio makes anew on asyncio is ordered."""
@@ -60,11 +66,14 @@ def same_order() -> Generator[None]:
         return
     create_event = backend.AsyncIOBackend.__dict__["create_event"]
     backend.CancelScope = _OrderedCancelScope
+    which = _eventloop.current_async_library
     backend.AsyncIOBackend.create_event = LeanEvent
+    _eventloop.current_async_library = _asyncio
     backend.AsyncIOBackend.run_sync_in_worker_thread = partial(_run_here, backend.AsyncIOBackend)
     try:
         yield
     finally:
         backend.CancelScope = scope
         backend.AsyncIOBackend.create_event = create_event
+        _eventloop.current_async_library = which
         backend.AsyncIOBackend.run_sync_in_worker_thread = in_thread
