@@ -148,8 +148,10 @@ def test_a_message_may_have_no_source() -> None:
 
 def test_nobody_on_the_blacklist_writes_or_brings_messages() -> None:
     admission = make_admission(LOCAL, blacklist={A})
-    for raw, sender in ((raw_message(AUTHOR, 1), A), (raw_message(A, 1), B)):
-        assert admission.admit(raw, sender, 0.0) == Rejected(None, "t", sender, BLACKLISTED)
+    assert admission.admit(raw_message(AUTHOR, 1), A, 0.0) == Rejected(None, "t", A, BLACKLISTED)
+    id_ = A.to_bytes() + (1).to_bytes(8, "big")
+    assert admission.admit(raw_message(A, 1), B, 0.0) == Rejected(id_, "t", B, BLACKLISTED)
+    assert not admission.known(id_)
 
 
 def test_of_sources_only_so_many_are_kept_parsed() -> None:

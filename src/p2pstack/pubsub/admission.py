@@ -102,11 +102,11 @@ class Admission:
             source = self._sources.get(raw.source) or self._parse_source(raw.source)
             if source is None:
                 return Rejected(None, raw.topic, sender, _MALFORMED_SOURCE)
-            if self._blacklist and source in self._blacklist:
-                return Rejected(None, raw.topic, sender, BLACKLISTED)
         encoded = raw.encoded
         message = self.identify(Message(source, raw.topic, raw.data, raw.sequence, b"", sender, encoded))
         id_ = message.id
+        if self._blacklist and source in self._blacklist:
+            return Rejected(id_, raw.topic, sender, BLACKLISTED)
         if id_ in self.seen or source == self._local_peer:
             return Duplicate(id_, raw.topic, sender)
         if len(self._refused) and sha256(encoded).digest() in self._refused:

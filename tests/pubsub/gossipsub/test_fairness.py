@@ -70,6 +70,17 @@ def test_a_peer_that_brings_a_message_of_ours_from_before_we_forgot_it_keeps_its
     assert lab.score.score(peer) == 0.0
 
 
+def test_a_peer_that_brings_what_it_was_asked_for_keeps_its_promise_though_the_author_is_blacklisted() -> None:
+    lab = Lab(score=ScoreConfig(behaviour_penalty_threshold=0), admission={"blacklist": {AUTHOR}})
+    lab.router.subscribe("t", lab.now)
+    peer = lab.peer("a", "t")
+    message = raw(AUTHOR, 7, "t")
+    assert asked_for(lab, peer, AUTHOR.to_bytes() + message.sequence, "t")
+    assert not any(isinstance(action, Validate) for action in lab.brings(peer, message))
+    lab.wait(5)
+    assert lab.score.score(peer) == 0.0
+
+
 def test_a_backoff_of_less_than_a_second_is_told_as_one() -> None:
     lab = Lab(GossipSubConfig(prune_backoff=0.4, d_high=6))
     lab.router.subscribe("t", lab.now)

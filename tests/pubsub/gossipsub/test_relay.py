@@ -151,7 +151,8 @@ def test_what_is_ignored_or_blacklisted_is_paid_for_by_nobody() -> None:
     (validate,) = made.says(a, messages=[raw_message(AUTHOR, 1)])
     ignored = made.router.ignore(validate.message, "useless", made.now)  # type: ignore[union-attr]
     assert ignored == [Rejected(validate.message.id, "t", a, "useless")]  # type: ignore[union-attr]
-    assert made.says(a, messages=[raw_message(peer_id("bad"), 1)]) == [Rejected(None, "t", a, BLACKLISTED)]
+    id_ = peer_id("bad").to_bytes() + (1).to_bytes(8, "big")
+    assert made.says(a, messages=[raw_message(peer_id("bad"), 1)]) == [Rejected(id_, "t", a, BLACKLISTED)]
     assert made.router.score(a) == 0.0
 
 

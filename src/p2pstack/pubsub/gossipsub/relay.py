@@ -115,6 +115,9 @@ class Relay:
                 self._score.duplicate(peer.id, topic, action.id, now)
             elif action.reason is not BLACKLISTED:
                 self._score.reject_untracked(peer.id, topic)
+            elif action.id is not None:
+                # It was asked for by an id that does not tell its author.
+                self._promises.keep(action.id)
         for topic, ids in large.items():
             others = topics[topic] - {peer}
             if self._partials:
