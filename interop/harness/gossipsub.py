@@ -1,6 +1,6 @@
 """The app for the harness's gossipsub tests: a node that does what a script says, and tells what it is handed.
 
-    python interop/harness/gossipsub.py --params params.json [--node-id N] [--places places.json] [--backend ...]
+    python interop/harness/gossipsub.py --params params.json [--node-id N] [--places places.json] [--hold]
 
 Its number is that of its host's name, `node<N>`, unless given. What it tells goes to stdout, one JSON object a line;
 all else to stderr. It ends with its script.
@@ -22,7 +22,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from network import Network, node_id_of, node_key
 from output import report_failures, tell_complete, tell_peer_id, tell_received
 from parts import ALL_PARTS, Group, Groups
-from script import GOSSIPSUB_DURATIONS, ScriptedNode, ScriptError, run_script
+from script import GOSSIPSUB_DURATIONS, ScriptedNode, ScriptError, held, run_script
 
 from p2pstack import GossipSub, GossipSubConfig, Host, P2PError, SwarmConfig
 from p2pstack.pubsub import Delivered, Duplicate, Message, PubSubConfig, SigningPolicy
@@ -189,6 +189,7 @@ async def run(options: argparse.Namespace, start: float) -> None:
     params = json.loads(options.params.read_text())
     node_id = node_id_of(socket.gethostname()) if options.node_id is None else options.node_id
     tell_peer_id(node_id)
+    start = await held(start, hold=options.hold)
     async with anyio.create_task_group() as tasks:
         node = Node(node_id, Network.from_file(options.places), tasks)
         await run_script(params["script"], node, node_id, start)
@@ -201,6 +202,7 @@ def main() -> int:
     parser.add_argument("--params", type=Path, required=True, help="what is to be done")
     parser.add_argument("--node-id", type=int, help="this node's number; that in the host's name unless given")
     parser.add_argument("--places", type=Path, help="where nodes are, where their names are not to be resolved")
+    parser.add_argument("--hold", action="store_true", help="begin when a line comes on stdin")
     parser.add_argument("--backend", choices=("asyncio", "uvloop", "trio"), default="asyncio")
     options = parser.parse_args()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO)

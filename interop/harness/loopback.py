@@ -12,8 +12,9 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,25 +34,17 @@ def main() -> int:
     script = json.loads(options.params.read_text())["script"]
     places = options.out / "places.json"
     places.write_text(json.dumps({f"node{i}": f"127.0.0.1:{port}" for i, port in enumerate(ports(len(options.nodes)))}))
+    words = ["--hold", "--params", str(options.params), "--places", str(places)]
     with ExitStack() as stack:
         processes: list[subprocess.Popen[bytes]] = []
         for node_id, name in enumerate(options.nodes):
-            words = [
-                *command(name),
-                "--params",
-                str(options.params),
-                "--node-id",
-                str(node_id),
-                "--places",
-                str(places),
-            ]
-            if name.partition(":")[0] != "p2pstack":
-                words += ["--", str(cache() / name / "peer")]
+            program = command(name, ["--node-id", str(node_id), *words])
             told = stack.enter_context((options.out / f"node{node_id}.ndjson").open("wb"))
             log = stack.enter_context((options.out / f"node{node_id}.log").open("wb"))
-            process = stack.enter_context(subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=told, stderr=log))
+            process = stack.enter_context(subprocess.Popen(program, stdin=subprocess.PIPE, stdout=told, stderr=log))
             stack.callback(process.kill)
             processes.append(process)
+        begin_together(processes, [options.out / f"node{node_id}.ndjson" for node_id in range(len(processes))])
         deadline = max(waits(script), default=0.0) + SPARE
         codes = [process.wait(deadline) for process in processes]
     for node_id, (name, code) in enumerate(zip(options.nodes, codes, strict=True)):
@@ -60,12 +53,24 @@ def main() -> int:
     return 1 if any(codes) else 0
 
 
-def command(name: str) -> Sequence[str]:
+def command(name: str, words: Sequence[str]) -> Sequence[str]:
     """What runs a node."""
     kind, _, backend = name.partition(":")
     if kind == "p2pstack":
-        return [sys.executable, str(HERE / "gossipsub.py"), "--backend", backend or "asyncio"]
-    return [sys.executable, str(HERE / "stand_in.py")]
+        return [sys.executable, str(HERE / "gossipsub.py"), *words, "--backend", backend or "asyncio"]
+    return [sys.executable, str(HERE / "stand_in.py"), *words, "--", str(cache() / name / "peer")]
+
+
+def begin_together(processes: Sequence["subprocess.Popen[bytes]"], told: Sequence[Path]) -> None:
+    """Let the clocks of all nodes start once each has told its first line: some need longer to get ready."""
+    deadline = time.monotonic() + SPARE
+    while not all(file.stat().st_size for file in told) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for process in processes:
+        assert process.stdin
+        with suppress(BrokenPipeError):
+            process.stdin.write(b"\n")
+            process.stdin.flush()
 
 
 def cache() -> Path:

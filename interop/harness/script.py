@@ -11,14 +11,16 @@
 ==================  ================================================================================================
 """
 
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import anyio
+from anyio import to_thread
 
-__all__ = ["GOSSIPSUB_DURATIONS", "Instruction", "ScriptError", "ScriptedNode", "run_script"]
+__all__ = ["GOSSIPSUB_DURATIONS", "Instruction", "ScriptError", "ScriptedNode", "held", "run_script"]
 
 Instruction: TypeAlias = Mapping[str, Any]
 
@@ -75,6 +77,14 @@ class ScriptedNode(ABC):
 
         :param node_ids: who is sent them unasked
         """
+
+
+async def held(start: float, *, hold: bool) -> float:
+    """When a script begins: where nodes are to begin together, each waits for a line on its stdin."""
+    if not hold:
+        return start
+    await to_thread.run_sync(sys.stdin.readline)
+    return time.monotonic()
 
 
 async def run_script(script: Sequence[Instruction], node: ScriptedNode, node_id: int, start: float) -> None:

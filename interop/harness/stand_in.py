@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 from network import Network, node_key
 from output import report_failures, tell_complete, tell_peer_id, tell_received
-from script import Instruction, ScriptedNode, ScriptError, run_script
+from script import Instruction, ScriptedNode, ScriptError, held, run_script
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from interop.peers.client import PeerClient, PeerFailed, running_peer
@@ -125,6 +125,7 @@ def told(line: dict[str, Any]) -> None:
 async def run(options: argparse.Namespace, start: float) -> None:
     script = json.loads(options.params.read_text())["script"]
     tell_peer_id(options.node_id)
+    start = await held(start, hold=options.hold)
     async with AsyncExitStack() as stack:
         network = Network.from_file(options.places)
         node = StandIn(options.program, options.node_id, network, script, stack)
@@ -137,6 +138,7 @@ def main() -> int:
     parser.add_argument("--params", type=Path, required=True)
     parser.add_argument("--node-id", type=int, required=True)
     parser.add_argument("--places", type=Path, required=True)
+    parser.add_argument("--hold", action="store_true")
     parser.add_argument("program", nargs="+")
     failures: list[BaseException] = []
     try:

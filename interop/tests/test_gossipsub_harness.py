@@ -70,7 +70,7 @@ def begin(count: int, **parameters: int) -> list[Instruction]:
     """All nodes, in a ring."""
     return [
         {"type": "initGossipSub", "gossipSubParams": HEARTBEAT | parameters},
-        wait_until(4),
+        wait_until(1),
         *(only(i, {"type": "connect", "connectTo": [(i + 1) % count]}) for i in range(count)),
     ]
 
@@ -92,12 +92,12 @@ def test_every_message_reaches_every_other_node(run: Run, ours: str) -> None:
         *begin(len(nodes)),
         {"type": "subscribeToTopic", "topicID": TOPIC, "partial": False},
         {"type": "setTopicValidationDelay", "topicID": TOPIC, "delaySeconds": 0.005},
-        wait_until(6),
+        wait_until(3),
         *(
             only(i % 4, {"type": "publish", "messageID": i, "messageSizeBytes": 96 << 10, "topicID": TOPIC})
             for i in range(8)
         ),
-        wait_until(9),
+        wait_until(6),
     ]
     for node_id, lines in enumerate(run(script, nodes)):
         check_first_line(lines, node_id)
@@ -109,9 +109,9 @@ def test_what_comes_again_is_told_again(run: Run) -> None:
     script = [
         *begin(3),
         {"type": "subscribeToTopic", "topicID": TOPIC, "partial": False},
-        wait_until(6),
+        wait_until(3),
         *(only(0, {"type": "publish", "messageID": i, "messageSizeBytes": 100, "topicID": TOPIC}) for i in range(3)),
-        wait_until(8),
+        wait_until(5),
     ]
     told = [receipts(lines) for lines in run(script, ["p2pstack", "p2pstack:uvloop", "p2pstack:trio"])]
     assert [set(ids) for ids in told] == [set(), {"0", "1", "2"}, {"0", "1", "2"}]
@@ -124,9 +124,9 @@ def test_a_node_that_does_not_subscribe_publishes_by_fanout(run: Run) -> None:
     script = [
         *begin(len(nodes)),
         *(only(i, {"type": "subscribeToTopic", "topicID": TOPIC, "partial": False}) for i in (1, 2, 3)),
-        wait_until(6),
+        wait_until(3),
         *(only(0, {"type": "publish", "messageID": i, "messageSizeBytes": 1000, "topicID": TOPIC}) for i in range(3)),
-        wait_until(8),
+        wait_until(5),
     ]
     told = run(script, nodes)
     assert [set(receipts(lines)) for lines in told] == [set(), *[{"0", "1", "2"}] * 3]
@@ -150,11 +150,11 @@ def test_nodes_with_some_parts_each_come_to_have_them_all(run: Run, ours: str) -
     script = [
         *begin(len(nodes)),
         {"type": "subscribeToTopic", "topicID": TOPIC, "partial": True},
-        wait_until(6),
+        wait_until(3),
         *(only(i, add_parts(42, 0b11 << 2 * i)) for i in range(4)),
-        wait_until(7),
+        wait_until(4),
         publish_parts(42),
-        wait_until(10),
+        wait_until(6),
     ]
     assert [completed(lines) for lines in run(script, nodes)] == [[42]] * 4
 
@@ -164,9 +164,9 @@ def test_all_parts_are_pushed_to_those_who_are_named(run: Run) -> None:
     script = [
         *begin(len(nodes)),
         {"type": "subscribeToTopic", "topicID": TOPIC, "partial": True},
-        wait_until(6),
+        wait_until(3),
         only(0, add_parts(7, 0xFF)),
         only(0, publish_parts(7, publishToNodeIDs=[1, 2])),
-        wait_until(8),
+        wait_until(5),
     ]
     assert [completed(lines) for lines in run(script, nodes)] == [[7]] * 3

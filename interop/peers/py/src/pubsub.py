@@ -6,6 +6,7 @@ import os
 import signal
 from argparse import Namespace
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -18,7 +19,7 @@ from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.keys import KeyPair
 from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import info_from_p2p_addr
-from libp2p.pubsub import gossipsub
+from libp2p.pubsub import gossipsub, rpc_queue
 from libp2p.pubsub import pubsub as library
 from libp2p.pubsub.pb.rpc_pb2 import RPC, Message
 from libp2p.tools.anyio_service import background_trio_service
@@ -88,7 +89,10 @@ def count_control(counts: dict[str, int], rpc: RPC) -> None:
 
 class Node:
     def __init__(self, host: IHost, config: dict[str, Any], nursery: trio.Nursery) -> None:
-        library.SUBSCRIPTION_CHANNEL_SIZE = max(config.get("queue", 0), library.SUBSCRIPTION_CHANNEL_SIZE)
+        if "queue" in config:
+            # The library has no options for these.
+            library.SUBSCRIPTION_CHANNEL_SIZE = config["queue"]
+            library.RpcQueue = partial(rpc_queue.RpcQueue, max_size=config["queue"])
         self.host = host
         self.nursery = nursery
         self.message_id = MESSAGE_IDS[config.get("message_id", "default")]
