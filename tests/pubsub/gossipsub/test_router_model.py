@@ -236,7 +236,7 @@ class AnyPeers(RuleBasedStateMachine):
             match action:
                 case Send(peer, rpc):
                     assert peer in self.there
-                    assert rpc != RPC()
+                    assert any(getattr(rpc, name) for name in RPC.__slots__), "an RPC that says nothing"
                     sent[peer] += rpc.partial is None
                     self.check_backoffs(peer, rpc)
                 case Forward(_, peers):
@@ -280,9 +280,12 @@ class AnyPeers(RuleBasedStateMachine):
         self.there.discard(peer)
         self.carry_out(self.router.remove_peer(peer, self.lab.now))
 
-    @rule(peer=st.sampled_from(PEERS))
-    def stream_breaks(self, peer: PeerId) -> None:
-        self.router.restart_peer(peer)
+    @rule(peer=st.sampled_from(PEERS), ours=st.booleans())
+    def stream_breaks(self, peer: PeerId, ours: bool) -> None:
+        if ours:
+            self.carry_out(self.router.greet_again(peer, self.lab.now))
+        else:
+            self.router.restart_peer(peer)
 
     @rule(peer=st.sampled_from(PEERS), rpc=RPCS)
     def say(self, peer: PeerId, rpc: RPC) -> None:

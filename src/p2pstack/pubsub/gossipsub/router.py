@@ -113,8 +113,9 @@ class GossipSubRouter(Router):
         known = self._peers.get(peer)
         if known is not None:
             self._greet(known)
-            meshes = [topic for topic, members in self._mesh.topics.items() if known in members]
-            self._outgoing.to(known).graft.extend(map(Graft, meshes))
+            for topic, members in self._mesh.topics.items():
+                if known in members:
+                    self._outgoing.to(known).graft.append(Graft(topic))
         return self._outgoing.take()
 
     def _greet(self, peer: Peer) -> None:
