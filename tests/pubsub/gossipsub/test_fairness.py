@@ -81,6 +81,22 @@ def test_a_peer_that_brings_what_it_was_asked_for_keeps_its_promise_though_the_a
     assert lab.score.score(peer) == 0.0
 
 
+def test_who_was_asked_for_a_message_owes_it_no_more_once_we_left_its_topic() -> None:
+    lab = Lab(score=ScoreConfig(behaviour_penalty_threshold=0))
+    for topic in ("t", "u"):
+        lab.router.subscribe(topic, lab.now)
+    good, bad = lab.peer("good", "t"), lab.peer("bad", "u")
+    message = raw(AUTHOR, 7, "t")
+    assert asked_for(lab, good, AUTHOR.to_bytes() + message.sequence, "t")
+    assert asked_for(lab, bad, b"nothing", "u")
+    lab.router.unsubscribe("t", lab.now)
+    lab.brings(good, message)
+    lab.router.subscribe("t", lab.now)
+    lab.wait(5)
+    assert lab.score.score(good) == 0.0
+    assert lab.score.score(bad) < 0
+
+
 def test_a_backoff_of_less_than_a_second_is_told_as_one() -> None:
     lab = Lab(GossipSubConfig(prune_backoff=0.4, d_high=6))
     lab.router.subscribe("t", lab.now)

@@ -95,14 +95,19 @@ class Gossip:
         known, topics, partials = self._admission.known, self._mesh.topics, self._partials
         if partials:
             lists = [ihave for ihave in lists if not partials.replaces_theirs(peer, ihave.topic)]
-        news = list(
-            dict.fromkeys(id_ for ihave in lists if ihave.topic in topics for id_ in ihave.ids if not known(id_))
-        )
+        news = {id_: ihave.topic for ihave in lists if ihave.topic in topics for id_ in ihave.ids if not known(id_)}
         asked = quotas.take(quotas.asked, peer, len(news))
         if asked:
-            ids = news if asked == len(news) else self._random.sample(news, asked)
-            self._promises.add(peer.id, self._random.sample(ids, 1)[0], now)
+            ids = list(news)
+            if asked < len(ids):
+                ids = self._random.sample(ids, asked)
+            promised = self._random.sample(ids, 1)[0]
+            self._promises.add(peer.id, promised, news[promised], now)
             self._outgoing.to(peer).iwant.append(IWant(ids))
+
+    def leave(self, topic: str) -> None:
+        """We left a topic: nobody owes its messages any more."""
+        self._promises.leave(topic)
 
     def asked(self, peer: Peer, lists: Sequence[IWant]) -> None:
         """A peer asks for messages: send those that are here."""

@@ -154,6 +154,7 @@ class GossipSubRouter(Router):
             for peer in self._peers:
                 self._outgoing.to(peer).subscriptions.append(Subscribe(topic, subscribe=False))
             self._mesh.leave(topic, now)
+            self._gossip.leave(topic)
         return self._outgoing.take()
 
     def publish(self, message: Message, now: float) -> Sequence[Action]:
