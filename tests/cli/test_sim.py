@@ -1,6 +1,7 @@
 """`p2pstack sim`: scenarios, once, again, and many times."""
 
 import json
+import os
 import re
 import signal
 from pathlib import Path
@@ -148,3 +149,21 @@ def test_an_interrupt_ends_it(spawn: Any, tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=30)[1] == b""
     assert process.returncode == 128 + signal.SIGINT
+
+
+def test_an_interrupt_ends_a_sweep_and_all_its_processes(spawn: Any, tmp_path: Path) -> None:
+    endless = tmp_path / "endless.py"
+    endless.write_text(
+        FAILS.replace(
+            "await anyio.sleep(wait)",
+            "import os; print(os.getpid(), flush=True)\n    while stage.seed: await anyio.sleep(1)",
+        )
+    )
+    with spawn("sim", endless, "--seeds", 2, "--processes", 1, "--json", start_new_session=True) as process:
+        lines = [process.stdout.readline() for _ in range(3)]  # one is what came out of the first
+        playing = int(next(line for line in reversed(lines) if line.strip().isdigit()))
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        assert process.communicate(timeout=30)[1] == b""
+    assert process.returncode == 128 + signal.SIGINT
+    with pytest.raises(ProcessLookupError):
+        os.kill(playing, 0)

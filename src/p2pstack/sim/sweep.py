@@ -6,6 +6,7 @@ processes here, or what Dask gives as one. The scenario's text goes along; the w
 
 import itertools
 import multiprocessing
+import signal
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext
@@ -52,7 +53,8 @@ def play_case(case: Case) -> Outcome:
 
 def sweep(runs: Sequence[Case], executor: Executor) -> Iterator[Outcome]:
     """Play them all; what comes out of each, as soon as it is known."""
-    futures = [executor.submit(play_case, case) for case in runs]
+    with _deaf_to_interrupts():
+        futures = [executor.submit(play_case, case) for case in runs]
     try:
         for future in as_completed(futures):
             yield future.result()
@@ -67,8 +69,24 @@ def process_executor(processes: int | None = None) -> Generator[Executor]:
 
     :param processes: how many; as many as there are cores, unless given
     """
+    before = set(multiprocessing.active_children())
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as executor:
-        yield executor
+        try:
+            yield executor
+        except BaseException:
+            for process in set(multiprocessing.active_children()) - before:
+                process.terminate()  # what they play nobody wants to know any longer
+            raise
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Generator[None]:
+    """Processes that are started inside never hear of an interrupt; this one does, afterwards, and ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
