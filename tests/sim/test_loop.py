@@ -70,7 +70,8 @@ def test_timers_that_are_called_off_do_not_ring_and_leave_nothing() -> None:
     assert left < 2_500
 
 
-def test_everything_that_waits_for_ever_is_named() -> None:
+@BACKENDS
+def test_everything_that_waits_for_ever_is_named(backend: Any) -> None:
     async def wait_for(event: anyio.Event) -> None:
         await event.wait()
 
@@ -81,7 +82,7 @@ def test_everything_that_waits_for_ever_is_named() -> None:
                 tasks.start_soon(wait_for, anyio.Event(), name=f"waiter {number}")
 
     with pytest.raises(Deadlock) as caught:
-        run(main)
+        run(main, backend=backend)
     text = str(caught.value)
     assert "at 3 s" in text
     assert "waiter 0" in text

@@ -23,10 +23,9 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Any
 
-from p2pstack.errors import P2PError
 from p2pstack.sim.lean import collect_seldom
 from p2pstack.sim.order import same_order
-from p2pstack.sim.waiting import describe_tasks
+from p2pstack.sim.waiting import Deadlock, describe_tasks
 
 __all__ = ["Deadlock", "VirtualTimeLoop"]
 
@@ -34,10 +33,6 @@ __all__ = ["Deadlock", "VirtualTimeLoop"]
 _ENDLESS = 1_000_000
 #: cancelled timers that are worth sweeping out
 _SWEEP_AT = 1_000
-
-
-class Deadlock(P2PError):
-    """Every task waits, and nothing is left that could wake any: the text says which waits where."""
 
 
 class Call:
@@ -126,7 +121,7 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
                     self._now = timers[0][0]
                     self._turns = 0
             elif not self._stopping:
-                raise Deadlock(f"nothing is left to happen at {self._now:g} s\n{describe_tasks(self)}")
+                raise Deadlock(f"nothing is left to happen at {self._now:g} s\n{self._describe()}")
         now = self._now
         while timers and timers[0][0] <= now:
             handle = heappop(timers)[2]
@@ -138,7 +133,7 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         self._turns += 1
         if self._turns > _ENDLESS:
             self._turns = 0
-            raise Deadlock(f"something turns round and round at {now:g} s: it never waits\n{describe_tasks(self)}")
+            raise Deadlock(f"something turns round and round at {now:g} s: it never waits\n{self._describe()}")
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle._cancelled:
@@ -149,6 +144,9 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
                     raise
                 except BaseException as error:  # noqa: BLE001 - the loop lives on, as asyncio's do
                     self._report(error, handle)
+
+    def _describe(self) -> str:
+        return describe_tasks((task.get_name(), task.get_coro()) for task in asyncio.all_tasks(self))
 
     def _report(self, error: BaseException, handle: "asyncio.Handle | Call") -> None:
         self.call_exception_handler({"message": f"exception in callback {handle!r}", "exception": error})

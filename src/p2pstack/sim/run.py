@@ -26,7 +26,7 @@ def run(
     :param backend: "asyncio" (on `VirtualTimeLoop`), or "trio", with its own clock for tests
     :param seed: of the order in which trio runs tasks that are ready together; asyncio has one of its own
     :param start: what the clock shows first, in seconds
-    :raises Deadlock: everything waits, and nothing is left to happen (on asyncio; trio's clock then stands still)
+    :raises Deadlock: everything waits, and nothing is left to happen: the text says which task waits where
     """
     if backend == "asyncio":
         options = {"loop_factory": partial(VirtualTimeLoop, start=start)}
