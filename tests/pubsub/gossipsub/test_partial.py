@@ -253,6 +253,21 @@ def test_a_peer_that_is_gone_leaves_nothing() -> None:
     assert not group.peers
 
 
+def test_a_peer_that_left_the_topic_is_sent_nothing_more_of_it() -> None:
+    made = lab(PartialTopic())
+    a, b = peer(made, "a"), peer(made, "b")
+    word = Letters(ABC, 1)
+    actions = publish(made, word)
+    assert parts(actions, a) == parts(actions, b) == [(None, b"\1")]
+    made.says(a, partial=Partial("t", b"theirs", None, b"\1"))
+    made.says(a, subscriptions=[Subscribe("t", subscribe=False)])
+    word.have = 3
+    actions = publish(made, word)
+    assert (parts(actions, a), parts(actions, b)) == ([], [(None, b"\3")])
+    assert parts(made.beat(), a) == []
+    assert list(made.router._partials._groups["t"]) == [b"group"]
+
+
 # --- what is wrong
 
 

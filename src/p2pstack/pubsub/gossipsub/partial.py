@@ -13,6 +13,7 @@ or for the first time      it lacks, as far as we know, and our metadata where t
 a peer tells its metadata  it is merged with what was known; the peer is sent what it lacks, if we published the group
 a peer sends parts         they go to the application, which publishes the group again
 a peer begins a group      it is remembered, and answered once we publish it: 255 of a topic, 8 of a topic and peer
+a peer leaves the topic    what it told is forgotten, and it is told nothing more, unless it speaks of a group again
 a heartbeat                who is new in the mesh, and some outside it, are told our metadata of what we published
 5 heartbeats without news  the group is forgotten
 =========================  =========================================================================================
@@ -201,13 +202,18 @@ class Partials:
                 if not group.left:
                     del groups[group_id]
 
-    def forget(self, peer: Peer) -> None:
-        """A peer is gone."""
-        for groups in self._groups.values():
+    def leave(self, peer: Peer, topic: str) -> None:
+        """A peer left a topic."""
+        if groups := self._groups.get(topic):
             for group_id, group in tuple(groups.items()):
                 group.peers.pop(peer, None)
                 if group.begun_by is peer:
                     del groups[group_id]
+
+    def forget(self, peer: Peer) -> None:
+        """A peer is gone."""
+        for topic in self._groups:
+            self.leave(peer, topic)
 
     def _group(self, peer: Peer, topic: str, group_id: bytes) -> _Group | None:
         """A group that a peer speaks of; None where it speaks of too many."""

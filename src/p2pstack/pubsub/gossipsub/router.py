@@ -223,6 +223,7 @@ class GossipSubRouter(Router):
         """A peer left a topic."""
         self._mesh.forget(peer, topic, reason)
         self._fanout.forget(peer, topic)
+        self._partials.leave(peer, topic)
         self._peers.leave(peer, topic)
         self._outgoing.do(PeerLeft(peer.id, topic))
 
