@@ -287,6 +287,50 @@ def test_of_groups_that_peers_begin_only_so_many_are_remembered_and_a_flood_cost
     assert len(made.router._partials._groups["t"]) == 256
 
 
+LONGEST_ID, LONGEST = bytes(1_024), bytes(64 << 10)
+
+
+def test_metadata_and_group_ids_that_are_too_long_are_kept_nowhere_and_paid_for() -> None:
+    made = lab(PartialTopic())
+    honest = peer(made, "honest")
+    partial = Partial("t", LONGEST_ID, b"parts", LONGEST)
+    assert of(made.says(honest, partial=partial), DeliverPartial) == [DeliverPartial(honest, partial)]
+    assert made.router.score(honest) == 0.0
+    for group, metadata in ((b"group", LONGEST + b"\0"), (LONGEST_ID + b"\0", None), (LONGEST_ID, LONGEST + b"\0")):
+        attacker = peer(made, (group, metadata))
+        for _ in range(10):
+            assert made.says(attacker, partial=Partial("t", group, b"parts", metadata)) == []
+        assert made.router.score(attacker) < 0
+        made.beat()
+    assert made.router._quotas.breaches == {"parts metadata or group ids too long": 3}
+    (group,) = made.router._partials._groups["t"].values()
+    assert [known.has for known in group.peers.values()] == [LONGEST]
+
+
+def test_metadata_that_grows_when_it_is_merged_stays_within_the_limit() -> None:
+    made = lab(PartialTopic(merge=bytes.__add__))
+    a = peer(made, "a")
+    kept = []
+    for letter in b"abc":
+        made.says(a, partial=Partial("t", b"group", None, bytes([letter]) * 30_000))
+        (group,) = made.router._partials._groups["t"].values()
+        kept += [known.has for known in group.peers.values()]
+    assert kept == [b"a" * 30_000, b"a" * 30_000 + b"b" * 30_000, b"c" * 30_000]
+    assert made.router.score(a) == 0.0
+
+
+def test_we_tell_nothing_that_peers_would_find_too_long() -> None:
+    class Long(Letters):
+        parts_metadata = LONGEST + b"\0"  # type: ignore[assignment]
+
+    made = lab(PartialTopic())
+    peer(made, "a")
+    for message in (Long(ABC), Letters(ABC, group=LONGEST_ID + b"\0")):
+        with pytest.raises(LocalProtocolError, match="at most 1,024 bytes and parts metadata of at most 65,536, got"):
+            publish(made, message)
+    assert not made.router._partials._groups["t"]
+
+
 def test_metadata_that_makes_no_sense_is_paid_for() -> None:
     def merge(left: bytes, right: bytes) -> bytes:
         raise ValueError("no sense")

@@ -113,6 +113,10 @@ class GossipSubConfig:
     """Groups of a topic that peers may begin, all together."""
     max_partial_groups_per_peer: int = 8
     """Groups of a topic that a peer may begin."""
+    max_group_id_bytes: int = 1_024
+    """Longest id of a group."""
+    max_parts_metadata_bytes: int = 64 << 10
+    """Longest parts metadata: it is kept for each peer and group."""
 
     protocols: Collection[str] = PROTOCOLS
     """What is spoken, the preferred protocol first; some of these, and not only floodsub."""
@@ -165,11 +169,13 @@ _NOT_NEGATIVE = (
     "graft_flood_threshold",
     "history_bytes",
     "idontwant_threshold",
+    "max_group_id_bytes",
     "max_idontwant_ids",
     "max_ihave_ids",
     "max_ihave_messages",
     "max_partial_groups",
     "max_partial_groups_per_peer",
+    "max_parts_metadata_bytes",
     "opportunistic_graft_peers",
 )
 

@@ -14,6 +14,8 @@ a peer tells its metadata  it is merged with what was known; the peer is sent wh
 a peer sends parts         they go to the application, which publishes the group again
 a peer begins a group      it is remembered, and answered once we publish it: 255 of a topic, 8 of a topic and peer
 a peer leaves the topic    what it told is forgotten, and it is told nothing more, unless it speaks of a group again
+metadata above 64 KiB, or  what comes with it is not looked at, and the peer pays: it would be kept for each peer and
+a group's id above 1 KiB   each group
 a heartbeat                who is new in the mesh, and some outside it, are told our metadata of what we published
 5 heartbeats without news  the group is forgotten
 =========================  =========================================================================================
@@ -135,11 +137,12 @@ class Partials:
         """Send what we have of a message to those who lack it.
 
         :param members: the mesh, or those who get messages in its stead
-        :raises LocalProtocolError: the topic has no messages in parts
+        :raises LocalProtocolError: the topic has no messages in parts, or the message has an id or metadata too long
         """
         groups = self._groups.get(topic)
         if groups is None:
             raise LocalProtocolError(f"expected topic {topic!r} to have messages in parts: enable them, then join it")
+        self._expect_short(message)
         group = groups.get(message.group_id)
         if group is None:
             group = groups[message.group_id] = _Group(None, self._config.partial_ttl)
@@ -160,6 +163,9 @@ class Partials:
             return
         if self._score.score(peer.id) < self._score.thresholds.gossip:
             return
+        if self._overlong(partial.group_id, partial.parts_metadata or b""):
+            self._quotas.take(self._quotas.overlong, peer)
+            return
         group = self._group(peer, topic, partial.group_id)
         if group is None:
             return
@@ -167,10 +173,12 @@ class Partials:
         if partial.parts_metadata is not None:
             before = known.has
             try:
-                known.has = partial.parts_metadata if before is None else how.merge(before, partial.parts_metadata)
+                merged = partial.parts_metadata if before is None else how.merge(before, partial.parts_metadata)
             except Exception as error:  # noqa: BLE001
                 self._failed(peer, topic, error)
                 return
+            # What the application makes of two may be longer than either: then the newer has to do.
+            known.has = partial.parts_metadata if self._overlong(b"", merged) else merged
             if known.has == before and partial.message is None:
                 return
         self._outgoing.do(DeliverPartial(peer.id, partial))
@@ -227,6 +235,20 @@ class Partials:
                 return None
             group = groups[group_id] = _Group(peer, config.partial_ttl)
         return group
+
+    def _overlong(self, group_id: bytes, metadata: bytes) -> bool:
+        config = self._config
+        return len(group_id) > config.max_group_id_bytes or len(metadata) > config.max_parts_metadata_bytes
+
+    def _expect_short(self, message: PartialMessage) -> None:
+        """Peers would have us pay for what we would have them pay for."""
+        if self._overlong(message.group_id, message.parts_metadata):
+            config = self._config
+            raise LocalProtocolError(
+                f"message in parts: expected a group id of at most {config.max_group_id_bytes:,} bytes and parts "
+                f"metadata of at most {config.max_parts_metadata_bytes:,}, got {len(message.group_id):,} and "
+                f"{len(message.parts_metadata):,}"
+            )
 
     def _send(self, peer: Peer, topic: str, message: PartialMessage, group: _Group) -> None:
         """Send a peer the parts that it lacks, and our metadata where it does not know it."""

@@ -37,12 +37,12 @@ class PartialMessage(ABC):
     @property
     @abstractmethod
     def group_id(self) -> bytes:
-        """What tells the message from others of its topic."""
+        """What tells the message from others of its topic: 1 KiB at most, unless configured otherwise."""
 
     @property
     @abstractmethod
     def parts_metadata(self) -> bytes:
-        """Which parts we have, or want."""
+        """Which parts we have, or want: 64 KiB at most, unless configured otherwise."""
 
     @abstractmethod
     def parts_for(self, metadata: bytes | None) -> tuple[bytes, bytes] | None:

@@ -16,6 +16,7 @@ changes of subscriptions      all                 1,000
 subscriptions not taken       -                   1,000
 messages asked for too often  none                5: some copies are lost
 groups of parts not taken     none                100: so many peers may begin one at the same time
+metadata, group ids too long  none                none: nobody has as much to tell
 ============================  ==================  ==================================================================
 
 Source: libp2p specs, pubsub/gossipsub 1.1, "Spam Protection Measures", and 1.2, "Parameters"; the second limits are
@@ -54,6 +55,7 @@ class Quotas:
         "ihave",
         "insisted",
         "iwant",
+        "overlong",
         "refused",
         "subscribed",
         "unknown_grafts",
@@ -76,6 +78,7 @@ class Quotas:
         self.refused = Limit("subscriptions not taken", None, 1_000)
         self.insisted = Limit("messages asked for too often", 0, 5)
         self.groups = Limit("groups of parts not taken", 0, 100)
+        self.overlong = Limit("parts metadata or group ids too long", 0, 0)
 
     def take(self, limit: Limit, peer: Peer, amount: int = 1) -> int:
         """Use up some of a limit: how much of `amount` is within it."""
