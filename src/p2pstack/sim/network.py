@@ -12,6 +12,7 @@ from anyio import AsyncContextManagerMixin, create_task_group
 
 from p2pstack.abc.transport import Endpoints
 from p2pstack.errors import ListenError, LocalProtocolError
+from p2pstack.host.groups import ungrouped
 from p2pstack.sim.address import Address, tcp_addr
 from p2pstack.sim.connecting import connect
 from p2pstack.sim.link import Bottleneck, Link, LinkConfig
@@ -63,10 +64,11 @@ class SimNetwork(AsyncContextManagerMixin):
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
-        async with create_task_group() as tasks:
-            self._timers = make_timers(tasks)
-            yield self
-            tasks.cancel_scope.cancel()
+        with ungrouped(levels=1):
+            async with create_task_group() as tasks:
+                self._timers = make_timers(tasks)
+                yield self
+                tasks.cancel_scope.cancel()
 
     @property
     def timers(self) -> Timers:

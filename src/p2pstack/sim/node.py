@@ -44,6 +44,17 @@ def secret_source(seed: str) -> Callable[[], bytes]:
     return secret
 
 
+class _Life:
+    """How a host ends, and that it has."""
+
+    __slots__ = ("ended", "scope", "stop")
+
+    def __init__(self) -> None:
+        self.scope = CancelScope()
+        self.stop = Event()
+        self.ended = Event()
+
+
 class SimNode:
     """A node. Its host may end and be started again: identity, peerstore and addresses stay.
 
@@ -79,9 +90,7 @@ class SimNode:
         self.dialled_by: list[SimNode] = []
         self._host: Host | None = None
         self._services: Sequence[Service] = ()
-        self._stop = Event()
-        self._scope = CancelScope()
-        self._ended = Event()
+        self._life: _Life | None = None  # of the host that runs, or ran last
 
     @property
     def index(self) -> int:
@@ -129,7 +138,7 @@ class SimNode:
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         """Be a host, until it is stopped or killed."""
         self.machine.boot()
-        self._stop, self._scope, self._ended = Event(), CancelScope(), Event()
+        life = self._life = _Life()
         self._services = tuple(self.make_services())
         host = Host(
             listen=[f"/ip4/0.0.0.0/tcp/{PORT}"],
@@ -142,14 +151,14 @@ class SimNode:
             clock=self.clock,
         )
         try:
-            with self._scope:
+            with life.scope:
                 async with host:
                     self._host = host
                     task_status.started()
-                    await self._stop.wait()
+                    await life.stop.wait()
         finally:
             self._host = None
-            self._ended.set()
+            life.ended.set()
 
     def _secure(self, key: PrivateKey) -> SecureTransport:
         return Noise(key, key_source=self._secret) if self._security == "noise" else Plaintext(key)
@@ -159,17 +168,18 @@ class SimNode:
 
         :param silently: as where the power fails: no peer is told. Else the kernel closes its connections
         """
-        if self._host is not None:
+        if self._host is not None and self._life is not None:
             self.machine.crash(silently=silently)
             self._host = None
-            self._scope.cancel()
+            self._life.scope.cancel()
 
     async def wait_ended(self) -> None:
         """Wait until nothing is left of a host that was killed or stopped."""
-        await self._ended.wait()
+        if self._life is not None:
+            await self._life.ended.wait()
 
     async def stop(self) -> None:
         """End its host in order: peers are told."""
-        if self._host is not None:
-            self._stop.set()
-            await self._ended.wait()
+        if self._host is not None and self._life is not None:
+            self._life.stop.set()
+            await self._life.ended.wait()

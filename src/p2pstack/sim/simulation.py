@@ -11,6 +11,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from p2pstack.abc.events import Event
 from p2pstack.abc.service import Service
 from p2pstack.errors import LocalProtocolError, P2PError
+from p2pstack.host.groups import ungrouped
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.sim.churn import Churn
 from p2pstack.sim.lean import verify_once
@@ -104,7 +105,7 @@ class Simulation(AsyncContextManagerMixin):
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
-        with verify_once():
+        with verify_once(), ungrouped(levels=1):
             async with self.network, create_task_group() as tasks:
                 self._tasks = tasks
                 for node in self.nodes:
@@ -229,6 +230,7 @@ class Simulation(AsyncContextManagerMixin):
         :param nodes: which; all unless given
         :param silently: die without telling anybody
         """
+        tasks = self._running()
         churn = Churn(
             self,
             self.nodes if nodes is None else nodes,
@@ -237,7 +239,7 @@ class Simulation(AsyncContextManagerMixin):
             silently=silently,
             random=self._churns,
         )
-        self._running().start_soon(churn.run, name="churn")
+        tasks.start_soon(churn.run, name="churn")
         return churn
 
     async def _start(self, node: SimNode) -> None:
