@@ -1,5 +1,7 @@
 """IHAVE and IWANT."""
 
+from dataclasses import replace
+
 import pytest
 
 from p2pstack.pubsub.actions import Forward, Send
@@ -113,6 +115,25 @@ def test_what_is_not_here_is_asked_for() -> None:
     actions = made.says(a, ihave=[IHave("t", ids(4)), IHave("other", ids(4, 10)), IHave("t", ids(2))])
     (iwant,) = said(actions, a, "iwant")
     assert sorted(iwant.ids) == [id_ for id_ in ids(4) if id_ != ids(1, 1)[0]]
+
+
+def test_ids_above_1_kib_are_neither_asked_for_nor_remembered() -> None:
+    made = lab()
+    a = made.peer("a", "t")
+    assert made.says(a, ihave=[IHave("t", [bytes([n]) * 500_000 for n in range(10)])]) == []
+    assert len(made.router._relay._promises) == 0
+    ids = [bytes([n]) * length for n in range(10) for length in (1_024, 1_025)]
+    (iwant,) = said(made.says(a, ihave=[IHave("t", ids)]), a, "iwant")
+    assert iwant.ids == ids[::2]
+
+
+def test_ids_above_1_kib_are_not_answered() -> None:
+    made = lab()
+    a = made.peer("a", "t")
+    message, long = (replace(own_message(made.local, 1), id=bytes(length)) for length in (1_024, 1_025))
+    for each in (message, long):
+        made.router.publish(each, made.now)
+    assert of(made.says(a, iwant=[IWant([long.id, message.id])]), Forward) == [Forward(message, (a,))]
 
 
 def test_what_is_being_checked_is_not_asked_for() -> None:

@@ -107,8 +107,13 @@ def test_a_flood_beyond_all_measure_costs() -> None:
     assert made.router.score(peer_id("b")) < 0
 
 
-def test_ids_of_any_length_take_the_same_room() -> None:
+def test_ids_of_any_length_take_the_same_room_and_those_above_1_kib_none() -> None:
     made = lab("a", "b")
-    made.says(peer_id("b"), idontwant=[IDontWant([bytes([n]) * 100_000 for n in range(10)])])
+    b = peer_id("b")
+    short = [bytes([n]) * 1_024 for n in range(10)]
+    long = [bytes([n]) * 1_025 for n in range(10)]
+    assert made.says(b, idontwant=[IDontWant([*long, *short])]) == [Discard(b, short)]
     (said_of_b,) = made.router._unwanted._said.values()
-    assert all(isinstance(each, int) for each in said_of_b[0])
+    assert said_of_b == [{hash(id_) for id_ in short}]
+    assert made.says(b, idontwant=[IDontWant(long)]) == []
+    assert made.router.score(b) == 0.0

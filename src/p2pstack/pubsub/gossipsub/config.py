@@ -79,6 +79,9 @@ class GossipSubConfig:
     """Ids in an IHAVE of ours, and ids that we ask a peer for in a heartbeat."""
     max_ihave_messages: int = 10
     """RPCs with IHAVE that are looked at in a heartbeat."""
+    max_id_bytes: int = 1_024
+    """Longest message id in IHAVE, IWANT and IDONTWANT of peers; longer ones are passed over, for what a peer announces
+    is remembered, and sent back to it."""
     iwant_followup: float = 3.0
     """How long a peer has to send what it announced and we asked for."""
 
@@ -170,6 +173,7 @@ _NOT_NEGATIVE = (
     "history_bytes",
     "idontwant_threshold",
     "max_group_id_bytes",
+    "max_id_bytes",
     "max_idontwant_ids",
     "max_ihave_ids",
     "max_ihave_messages",

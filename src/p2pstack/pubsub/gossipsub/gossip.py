@@ -9,7 +9,8 @@ what                    where
 IHAVE goes              to `d_lazy` peers of the topic outside the mesh, or a quarter of them if that is more, by
                         chance, whose score reaches the `gossip` threshold
 an IHAVE is looked at   from peers whose score reaches it; 10 RPCs a heartbeat; in topics that we are in
-IWANT goes              for ids that are not here; 5,000 a heartbeat; one of them is remembered as the peer's promise
+IWANT goes              for ids that are not here, of 1 KiB at most; 5,000 a heartbeat; one of them is remembered as the
+                        peer's promise
 an IWANT is answered    to peers whose score reaches the threshold; 3 times a message
 ======================  ============================================================================================
 
@@ -95,7 +96,14 @@ class Gossip:
         known, topics, partials = self._admission.known, self._mesh.topics, self._partials
         if partials:
             lists = [ihave for ihave in lists if not partials.replaces_theirs(peer, ihave.topic)]
-        news = {id_: ihave.topic for ihave in lists if ihave.topic in topics for id_ in ihave.ids if not known(id_)}
+        longest = self._config.max_id_bytes
+        news = {
+            id_: ihave.topic
+            for ihave in lists
+            if ihave.topic in topics
+            for id_ in ihave.ids
+            if len(id_) <= longest and not known(id_)
+        }
         asked = quotas.take(quotas.asked, peer, len(news))
         if asked:
             ids = list(news)
@@ -113,10 +121,10 @@ class Gossip:
         """A peer asks for messages: send those that are here."""
         if self._score.score(peer.id) < self._score.thresholds.gossip:
             return
-        quotas, messages, insisted = self._quotas, self._messages, 0
+        quotas, messages, longest, insisted = self._quotas, self._messages, self._config.max_id_bytes, 0
         ids = dict.fromkeys(id_ for iwant in lists for id_ in iwant.ids)
         for id_ in list(ids)[: quotas.take(quotas.iwant, peer, len(ids))]:
-            message = messages.get(id_)
+            message = messages.get(id_) if len(id_) <= longest else None
             if message is None or self._unwanted(peer, id_):
                 continue
             if messages.asked(id_, peer.id) > self._config.gossip_retransmission:

@@ -4,7 +4,7 @@ A large message costs more to send twice than to call off. So whoever gets one t
 once, before it even checks it; these leave it out, also where it already waits in a queue. It is a courtesy: nobody
 pays for a message that comes all the same, and of what peers ask in this way only so much is remembered, for so long.
 An id is kept as its hash, so that long ones take no more room than short ones; two that collide cost no one but the
-peer that sent them.
+peer that sent them. Those above 1 KiB are passed over.
 
 Source: libp2p specs, pubsub/gossipsub 1.2, "IDONTWANT Message".
 """
@@ -21,9 +21,10 @@ __all__ = ["Unwanted"]
 class Unwanted:
     """Who does not want what."""
 
-    __slots__ = ("_outgoing", "_quotas", "_said", "_ttl")
+    __slots__ = ("_longest", "_outgoing", "_quotas", "_said", "_ttl")
 
     def __init__(self, shared: Shared) -> None:
+        self._longest = shared.config.max_id_bytes
         self._ttl = shared.config.idontwant_ttl
         self._quotas = shared.quotas
         self._outgoing = shared.outgoing
@@ -42,7 +43,8 @@ class Unwanted:
     def received(self, peer: Peer, lists: Iterable[IDontWant]) -> Sequence[bytes]:
         """A peer does not want messages: those that are remembered."""
         ids = [id_ for each in lists for id_ in each.ids]
-        ids = ids[: self._quotas.take(self._quotas.unwanted, peer, len(ids))]
+        taken = self._quotas.take(self._quotas.unwanted, peer, len(ids))
+        ids = [id_ for id_ in ids[:taken] if len(id_) <= self._longest]
         if ids:
             said = self._said.get(peer)
             if said is None:
