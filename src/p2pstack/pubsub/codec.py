@@ -14,7 +14,7 @@ documentation, "Encoding".
 
 from p2pstack.errors import RemoteProtocolError
 from p2pstack.identity.peer_id import PeerId
-from p2pstack.pubsub.fields import FieldReader, encode_field, read_varint
+from p2pstack.pubsub.fields import FieldReader, encode_field, read_varint, text_of
 from p2pstack.pubsub.pieces import MAX_RPC_SIZE, encode
 from p2pstack.pubsub.rpc import RPC, Extensions, Graft, IDontWant, IHave, IWant, Partial, Prune, RawMessage, Subscribe
 from p2pstack.pubsub.signing import SIGN_PREFIX
@@ -211,35 +211,42 @@ class _Parser(FieldReader):
         topic, flags = "", [0] * 5
         for key, value, number, _ in self.fields(data):
             if key == 0x12:
-                topic = _text(value)
+                topic = text_of(value)
             elif key in (0x08, 0x18, 0x20):
                 flags[key >> 3] = number
         return Subscribe(topic, bool(flags[1]), bool(flags[3]), bool(flags[4]))
 
     def _ihave(self, data: bytes) -> IHave:
         topic, ids = "", list[bytes]()
+        self.uncount()  # it counts by its ids, so that the 5,000 of one IHAVE of go-libp2p are within the limit
         for key, value, _, _ in self.fields(data, (0x12,)):
             if key == 0x12:
                 ids.append(value)
             elif key == 0x0A:
-                topic = _text(value)
+                topic = text_of(value)
+        if not ids:
+            self.count()
         return IHave(topic, ids)
 
     def _ids(self, data: bytes) -> list[bytes]:
-        return [value for key, value, _, _ in self.fields(data, (0x0A,)) if key == 0x0A]
+        self.uncount()
+        ids = [value for key, value, _, _ in self.fields(data, (0x0A,)) if key == 0x0A]
+        if not ids:
+            self.count()
+        return ids
 
     def _graft(self, data: bytes) -> Graft:
         topic = ""
         for key, value, _, _ in self.fields(data):
             if key == 0x0A:
-                topic = _text(value)
+                topic = text_of(value)
         return Graft(topic)
 
     def _prune(self, data: bytes) -> Prune:
         topic, backoff, peers = "", None, list[tuple[PeerId, bytes | None]]()
         for key, value, number, _ in self.fields(data, (0x12,)):
             if key == 0x0A:
-                topic = _text(value)
+                topic = text_of(value)
             elif key == 0x12:
                 peers += self._peer(value)
             elif key == 0x18:
@@ -271,7 +278,7 @@ class _Parser(FieldReader):
         for key, value, _, _ in self.fields(data):
             if key in (0x0A, 0x12, 0x1A, 0x22):
                 values[key >> 3] = value
-        return Partial(_text(values[1] or b""), values[2] or b"", values[3], values[4])
+        return Partial(text_of(values[1] or b""), values[2] or b"", values[3], values[4])
 
 
 def _raw_message(
@@ -290,10 +297,3 @@ def _raw_message(
         text = ""
     about = b"" if signature is None else SIGN_PREFIX + signed
     return RawMessage(text, data, source, sequence, signature, key, encoded, about)
-
-
-def _text(value: bytes) -> str:
-    try:
-        return str(value, "utf-8")
-    except UnicodeDecodeError:
-        raise RemoteProtocolError(f"pubsub RPC: expected a topic in UTF-8, got {value[:64].hex()}") from None

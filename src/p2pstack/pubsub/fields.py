@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from p2pstack.errors import RemoteProtocolError
 from p2pstack.wire import varint
 
-__all__ = ["FieldReader", "encode_field", "read_varint"]
+__all__ = ["FieldReader", "encode_field", "read_varint", "text_of"]
 
 #: How many fields other than repeated ones a message has free: more than any here needs. Each further one counts as an
 #: element, so that nobody can send them without end.
@@ -37,6 +37,10 @@ class FieldReader:
         self._left -= 1
         if self._left < 0:
             raise RemoteProtocolError(f"pubsub RPC: expected at most {self._max_elements} elements, got more")
+
+    def uncount(self) -> None:
+        """One less: the last one only holds others."""
+        self._left += 1
 
     def fields(self, data: bytes, repeated: tuple[int, ...] = ()) -> Iterator[tuple[int, bytes, int, int]]:
         """Each field: its key (number << 3 | wire type), its bytes, its number where it is one, and where it ends.
@@ -100,3 +104,14 @@ def read_varint(data: bytes, pos: int) -> tuple[int, int]:
 def encode_field(key: bytes, value: bytes) -> bytes:
     """A field of bytes: `key` as it is encoded, the length, the bytes."""
     return b"%b%b%b" % (key, varint.encode(len(value)), value)
+
+
+def text_of(value: bytes) -> str:
+    """The name of a topic.
+
+    :raises RemoteProtocolError: not UTF-8
+    """
+    try:
+        return str(value, "utf-8")
+    except UnicodeDecodeError:
+        raise RemoteProtocolError(f"pubsub RPC: expected a topic in UTF-8, got {value[:64].hex()}") from None
