@@ -136,6 +136,18 @@ def test_what_a_thread_would_do_is_done_there_and_then() -> None:
     assert run(main) == (7, 0.0)
 
 
+def test_what_an_executor_would_do_is_done_there_and_then() -> None:
+    async def main() -> list[int]:
+        loop = asyncio.get_running_loop()
+        with pytest.raises(ZeroDivisionError):
+            await loop.run_in_executor(None, lambda: 1 // 0)
+        return [await loop.run_in_executor(None, max, 1, 2), len(await anyio.getaddrinfo("127.0.0.1", 1))]
+
+    most, found = run(main)
+    assert most == 2
+    assert found >= 1
+
+
 async def cancelled_in_order(make: Callable[[list[int], int], Awaitable[None]]) -> list[int]:
     order: list[int] = []
     async with anyio.create_task_group() as tasks:

@@ -102,6 +102,16 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
     def get_debug(self) -> bool:
         return False  # asked for each handle
 
+    def run_in_executor(self, executor: object, func: Callable[..., Any], *args: Any) -> "asyncio.Future[Any]":
+        """Done there and then, as everything that anyio gives to threads: how long a thread takes is nothing that
+        virtual time knows."""
+        future = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001 - it comes out where the result is awaited
+            future.set_exception(error)
+        return future
+
     def _timer_handle_cancelled(self, handle: TimerHandle) -> None:
         if handle._scheduled:
             self._cancelled += 1
