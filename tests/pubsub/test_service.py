@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
-from anyio import create_task_group, fail_after
+from anyio import Event, create_task_group, fail_after
 
 from p2pstack import (
     FloodSub,
@@ -30,8 +30,9 @@ from p2pstack.pubsub import (
     SubscriptionFilter,
     source_text_and_number,
 )
+from p2pstack.wire.pb.pubsub_pb2 import ControlGraft
 
-from .stranger import until
+from .stranger import rpc, stranger, until
 
 FAST = GossipSubConfig(heartbeat_interval=0.05)
 KINDS = pytest.mark.parametrize("kind", [GossipSub, FloodSub])
@@ -199,6 +200,33 @@ async def test_validators_decide_what_is_delivered_and_who_pays(new_host: Any) -
         await bob.publish("t", b"bad")
         assert (await anext(messages)).data == b"bad"
         assert sorted(seen) == [b"bad", b"good", b"odd"]
+
+
+async def test_a_large_message_is_called_off_while_its_validators_wait(new_host: Any) -> None:
+    alice, bob, may_answer = GossipSub(), GossipSub(), Event()
+
+    @alice.validator("t")
+    async def slowly(message: Message) -> bool:
+        await may_answer.wait()
+        return True
+
+    async with (
+        new_host(1, alice) as host,
+        new_host(None, bob) as author,
+        alice.subscribe("t") as messages,
+        bob.subscribe("t"),
+        stranger(new_host(None), host) as other,
+    ):
+        await author.connect(host.addrs[0])
+        await other.say(rpc(subscribe=["t"], graft=[ControlGraft(topic_id="t")]))
+        await until(lambda: len(alice.mesh("t")) == 2 and bob.mesh("t"))
+        published = await bob.publish("t", bytes(2_000))
+        told = await until(lambda: [list(each.message_ids) for told in other.told for each in told.control.idontwant])
+        assert told == [[published.id]]
+        assert not other.messages
+        may_answer.set()
+        assert (await anext(messages)).id == published.id
+        await until(lambda: other.messages)
 
 
 async def test_own_messages_are_validated_too(new_host: Any) -> None:

@@ -42,7 +42,10 @@ class Desk:
         self.outcomes: list[Outcome] = []
         self.sizes: list[int] = []
         self.events: list[Any] = []
-        self.validation = Validation(self.settle, emit=self.events.append, config=ValidationConfig(**options))
+        self.verified: list[Message] = []
+        self.validation = Validation(
+            self.settle, verified=self.verified.append, emit=self.events.append, config=ValidationConfig(**options)
+        )
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         self.outcomes += outcomes
@@ -282,6 +285,28 @@ async def test_a_message_whose_validators_wait_does_not_hold_up_others() -> None
         gate.set()
         await wait_all_tasks_blocked()
         assert [outcome.message.topic for outcome in desk.outcomes] == ["t", "t", "slow", "slow"]
+
+
+async def test_who_waits_for_validators_is_told_of_as_verified_unless_it_may_be_forged() -> None:
+    desk, may_answer = Desk(), Event()
+
+    async def waits(message: Message) -> bool:
+        await may_answer.wait()
+        return True
+
+    lax = Author(KEY, SigningPolicy.LAX_NO_SIGN, first_sequence=0)
+    (signed,), (bare,), (unsigned,) = (batch(1, "waits", author) for author in (AUTHOR, BARE, lax))
+    unsigned = replace(unsigned, raw=replace(unsigned.raw, source=KEY.peer_id.to_bytes(), sequence=bytes(8)))
+    forged = replace(signed, raw=replace(signed.raw, signed=b"other"))
+    async with desk.open() as validation:
+        validation.add("waits", waits)
+        validation.add("at once", lambda message: True)
+        await validation.check([forged, unsigned, bare, signed, *batch(1, "at once", AUTHOR)])
+        assert desk.verified == [bare.message, signed.message]
+        assert desk.verdicts == [REJECT, ACCEPT]
+        may_answer.set()
+        await wait_all_tasks_blocked()
+    assert desk.verdicts.count(ACCEPT) == 4
 
 
 async def blocks(message: Message) -> bool:

@@ -76,6 +76,11 @@ class Router(ABC):
     def misbehaved(self, peer: PeerId, reason: str, now: float) -> Sequence[Action]:
         """A peer broke the rules where the router does not see it, such as by an RPC that is none: it pays."""
 
+    def verified(self, message: Message) -> Sequence[Action]:
+        """A message is what its id says, and no forgery; whether it is valid is known later, once the application's
+        validators have answered. Not told of messages that these need not wait for."""
+        return ()
+
     @abstractmethod
     def accept(self, message: Message, now: float) -> Sequence[Action]:
         """A message is valid: deliver and forward it."""

@@ -102,7 +102,7 @@ class PubSub(ABC):
         self._filter = subscription_filter or SubscriptionFilter()
         self._blacklist = frozenset(blacklist)
         self._seen_ttl = seen_ttl
-        self._validation = Validation(self._settle, emit=self._emit, config=validation)
+        self._validation = Validation(self._settle, verified=self._verified, emit=self._emit, config=validation)
         self._config = service or PubSubConfig()
         self._state: _State | None = None
         self._credit = _YIELD_AFTER
@@ -259,6 +259,10 @@ class PubSub(ABC):
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
         self._driver.settle(outcomes)
+
+    def _verified(self, message: Message) -> None:
+        driver = self._driver
+        driver.perform(driver.router.verified(message))
 
     def _emit(self, event: Event) -> None:
         self._driver.host.events.emit(event)

@@ -27,6 +27,7 @@ from p2pstack.abc.events import Event, LimitHit
 from p2pstack.errors import LocalProtocolError
 from p2pstack.pubsub.actions import Validate
 from p2pstack.pubsub.message import Message
+from p2pstack.pubsub.rpc import RawMessage
 from p2pstack.pubsub.signing import BAD_SIGNATURE, KeyRing
 from p2pstack.pubsub.validators import Inquiry, Outcome, Validator, Verdict
 from p2pstack.pubsub.verifier import Signature, Verifier
@@ -42,6 +43,12 @@ _ALONE = Verifier(threads=0)
 
 _TOO_SLOW = "its validators took too long"
 _TOO_MANY = "too many messages wait for their validators"
+
+
+def _cannot_be_forged(raw: RawMessage) -> bool:
+    """Whether no other message can have the id of this one, whose signature holds if it has any: either its author
+    answers for it, or there is nothing but data that an id could be made of."""
+    return raw.signature is not None or (raw.source is None and raw.sequence is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,20 +77,35 @@ class Validation:
     """The checks of one node.
 
     :param settle: told the outcomes, in the order of the messages but for those whose validators wait; synchronous
+    :param verified: told the messages whose validators wait, and that nobody can have forged: who hears of them before
+        the outcome need not send them again
     :param emit: told the limits that are hit
     """
 
-    __slots__ = ("_config", "_emit", "_keys", "_settle", "_tasks", "_validators", "_verifier", "_waiting", "_waits")
+    __slots__ = (
+        "_config",
+        "_emit",
+        "_keys",
+        "_settle",
+        "_tasks",
+        "_validators",
+        "_verified",
+        "_verifier",
+        "_waiting",
+        "_waits",
+    )
 
     def __init__(
         self,
         settle: Callable[[Sequence[Outcome]], None],
         *,
         emit: Callable[[Event], None],
+        verified: Callable[[Message], None] | None = None,
         config: ValidationConfig | None = None,
     ) -> None:
         self._settle = settle
         self._emit = emit
+        self._verified = verified
         self._config = config or ValidationConfig()
         self._verifier = _SHARED if self._config.parallel else _ALONE
         self._keys = KeyRing()
@@ -150,6 +172,8 @@ class Validation:
                 outcome = inquiry.ask() or self._postpone(inquiry)
                 if outcome is not None:
                     outcomes.append(outcome)
+                elif self._verified is not None and _cannot_be_forged(item.raw):
+                    self._verified(message)
         return outcomes
 
     def _verify(self, batch: Sequence[Validate]) -> Sequence[str | None]:

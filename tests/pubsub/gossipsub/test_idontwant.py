@@ -2,7 +2,8 @@
 
 import pytest
 
-from p2pstack.pubsub.actions import Discard, Forward, Send, Validate
+from p2pstack.pubsub.actions import Deliver, Discard, Forward, Send, Validate
+from p2pstack.pubsub.events import Delivered
 from p2pstack.pubsub.gossipsub.features import FLOODSUB, MESHSUB_1_1, MESHSUB_1_2
 from p2pstack.pubsub.gossipsub.score.params import ScoreConfig
 from p2pstack.pubsub.rpc import Graft, IDontWant
@@ -26,28 +27,66 @@ def lab(*members: object, protocol: str = MESHSUB_1_2) -> Lab:
     return made
 
 
-def test_a_large_message_is_called_off_at_the_others_before_it_is_checked() -> None:
+def test_a_large_message_is_called_off_at_the_others_before_it_is_forwarded() -> None:
     made = lab("a", "b", "c")
-    made.peer("outside", "t")
-    raws = [raw_message(AUTHOR, 1, data=bytes(1_024)), raw_message(AUTHOR, 2, data=bytes(1_023))]
-    actions = made.says(peer_id("a"), messages=[*raws, raw_message(AUTHOR, 3, data=bytes(5_000))])
-    assert [type(action) for action in actions] == [Send, Send, Validate, Validate, Validate]
-    wanted = [IDontWant([id_of(1), id_of(3)])]
-    assert said(actions, peer_id("b"), "idontwant") == said(actions, peer_id("c"), "idontwant") == wanted
+    a, b, c, _ = *map(peer_id, "abc"), made.peer("outside", "t")
+    for number, size in ((1, 1_024), (2, 1_023), (3, 5_000)):
+        actions = made.brings(a, raw_message(AUTHOR, number, data=bytes(size)))
+        told = [Send, Send] if size >= 1_024 else []
+        assert [type(action) for action in actions] == [Validate, *told, Delivered, Deliver, Forward]
+        wanted = [IDontWant([id_of(number)])] if told else []
+        assert said(actions, b, "idontwant") == said(actions, c, "idontwant") == wanted
+        assert said(actions, a, "idontwant") == []
 
 
-def test_a_message_is_called_off_once() -> None:
+def test_a_forged_copy_does_not_call_off_the_true_message() -> None:
+    made = lab("forger", "honest")
+    forged = raw_message(AUTHOR, 1, data=bytes(5_000), signature=b"bad")
+    assert not of(made.brings(peer_id("forger"), forged), Send)
+    true = raw_message(AUTHOR, 1, data=bytes(5_000))
+    assert [each.message.id for each in of(made.brings(peer_id("honest"), true), Deliver)] == [id_of(1)]
+
+
+def test_a_message_is_called_off_before_the_application_has_checked_it() -> None:
+    made = lab("a", "b")
+    for number, settle in enumerate(("accept", "reject", "ignore")):
+        (validate,) = made.says(peer_id("a"), messages=[raw_message(AUTHOR, number, data=bytes(5_000))])
+        message = validate.message  # type: ignore[union-attr]
+        (send,) = made.router.verified(message)
+        assert said([send], peer_id("b"), "idontwant") == [IDontWant([id_of(number)])]
+        assert made.router.verified(message) == []
+        reason = () if settle == "accept" else ("reason",)
+        assert not of(getattr(made.router, settle)(message, *reason, made.now), Send)
+        assert not made.router._relay._called_off
+
+
+def test_a_small_message_and_one_of_a_topic_that_we_left_are_not_called_off() -> None:
+    made = lab("a", "b")
+    small, large = (raw_message(AUTHOR, number, data=bytes(size)) for number, size in ((1, 1_023), (2, 5_000)))
+    actions = made.says(peer_id("a"), messages=[small, large])
+    small, large = (each.message for each in of(actions, Validate))
+    assert made.router.verified(small) == []
+    made.router.unsubscribe("t", made.now)
+    assert made.router.verified(large) == []
+    assert made.router.accept(large, made.now) == []
+
+
+def test_a_message_is_called_off_once_and_not_at_those_who_brought_it() -> None:
     made = lab("a", "b", "c")
+    a, b, c = map(peer_id, "abc")
     raw = raw_message(AUTHOR, 1, data=bytes(5_000))
-    made.brings(peer_id("a"), raw)
-    assert not of(made.brings(peer_id("b"), raw), Send)
+    (validate,) = made.says(a, messages=[raw])
+    assert not of(made.says(b, messages=[raw]), Send)
+    (send,) = of(list(made.router.accept(validate.message, made.now)), Send)  # type: ignore[union-attr]
+    assert send.peer == c
+    assert not of(made.brings(c, raw), Send)
 
 
 @pytest.mark.parametrize("protocol", [MESHSUB_1_1, FLOODSUB])
 def test_who_does_not_know_it_is_not_told(protocol: str) -> None:
     made = lab("a", "b", protocol=protocol)
     c = made.peer("c", "t")
-    assert not of(made.says(c, messages=[raw_message(AUTHOR, 1, data=bytes(5_000))]), Send)
+    assert not of(made.brings(c, raw_message(AUTHOR, 1, data=bytes(5_000))), Send)
 
 
 def test_what_a_peer_does_not_want_is_not_sent_to_it_and_taken_from_its_queue() -> None:

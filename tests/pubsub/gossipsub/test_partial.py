@@ -161,7 +161,7 @@ def test_a_peer_that_sends_us_parts_is_told_of_no_large_message_and_not_asked_fo
     made = lab(PartialTopic())
     a, b = peer(made, "a"), made.peer("b", "t")
     large = raw_message(peer_id("author"), 1, data=bytes(5_000))
-    assert not of(made.says(b, messages=[large]), Send)
+    assert not of(made.brings(b, large), Send)
     assert made.says(a, ihave=[IHave("t", [b"unknown"])]) == []
     assert made.says(b, ihave=[IHave("t", [b"unknown"])])
 

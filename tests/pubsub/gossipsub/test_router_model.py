@@ -328,6 +328,13 @@ class AnyPeers(RuleBasedStateMachine):
             else:
                 self.carry_out(self.router.accept(message, now))
 
+    @rule(number=st.integers(0, 99))
+    def find_signature_good(self, number: int) -> None:
+        if self.unchecked:
+            action = self.unchecked[number % len(self.unchecked)]
+            if action.raw.signature == GOOD:
+                self.carry_out(self.router.verified(action.message))
+
     @rule(seconds=st.sampled_from([0.1, 1.0, 4.0, 61.0, 130.0]))
     def wait(self, seconds: float) -> None:
         end = self.lab.now + seconds
@@ -352,6 +359,7 @@ class AnyPeers(RuleBasedStateMachine):
         assert set(self.router.peers()) == self.there
         for topic in (*TOPICS, "v"):
             assert set(self.router.peers(topic)) <= self.there
+        assert self.router._relay._called_off <= {action.message.id for action in self.unchecked}
         known = {peer.id for peer in self.router._unwanted._said}
         known |= {
             peer.id for groups in self.router._partials._groups.values() for g in groups.values() for peer in g.peers

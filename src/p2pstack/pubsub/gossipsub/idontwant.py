@@ -1,10 +1,12 @@
 """Messages that peers do not want: they have them already, from others.
 
-A large message costs more to send twice than to call off. So whoever gets one tells the other peers of the mesh at
-once, before it even checks it; these leave it out, also where it already waits in a queue. It is a courtesy: nobody
-pays for a message that comes all the same, and of what peers ask in this way only so much is remembered, for so long.
-An id is kept as its hash, so that long ones take no more room than short ones; two that collide cost no one but the
-peer that sent them. Those above 1 KiB are passed over.
+A large message costs more to send twice than to call off. So whoever gets one tells the other peers of the mesh, before
+the application checks it; these leave it out, also where it already waits in a queue. The signature is checked first,
+for an id can be forged, and peers would hold back the true message.
+
+It is a courtesy: nobody pays for a message that comes all the same, and of what peers ask in this way only so much is
+remembered, for so long. An id is kept as its hash, so that long ones take no more room than short ones; two that
+collide cost no one but the peer that sent them. Those above 1 KiB are passed over.
 
 Source: libp2p specs, pubsub/gossipsub 1.2, "IDONTWANT Message".
 """

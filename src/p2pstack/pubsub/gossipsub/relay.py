@@ -14,6 +14,9 @@ any                   direct peers of the topic, and      the same
                       score reaches the threshold
 ====================  ==================================  ==========================================================
 
+Of a large message the others in the mesh are told that they need not send it, once its signature is good. Not sooner: a
+forged copy would have them hold back the true one.
+
 Who brought a message that is accepted is credited for it; who brought one that is refused pays. What decides both, for
 one and the same id, are the bytes that were brought (`admission`).
 
@@ -44,6 +47,7 @@ class Relay:
 
     __slots__ = (
         "_admission",
+        "_called_off",
         "_config",
         "_fanout",
         "_mesh",
@@ -58,6 +62,8 @@ class Relay:
 
     def __init__(self, shared: Shared, *, fanout: Fanout, mesh: Mesh, partials: Partials, unwanted: Unwanted) -> None:
         self._config = shared.config
+        #: ids of messages that were called off, and that the application has still to check
+        self._called_off: set[bytes] = set()
         self._outgoing = shared.outgoing
         self._peers = shared.peers
         self._score = shared.score
@@ -97,7 +103,6 @@ class Relay:
     def take(self, peer: Peer, messages: Sequence[RawMessage], now: float) -> None:
         """A peer brings messages."""
         topics, admit, do = self._mesh.topics, self._admission.admit, self._outgoing.do
-        large: dict[str, list[bytes]] = {}
         for raw in messages:
             topic = raw.topic
             if topic not in topics:
@@ -105,10 +110,7 @@ class Relay:
             action = admit(raw, peer.id, now)
             do(action)
             if isinstance(action, Validate):
-                id_ = action.message.id
-                self._promises.keep(id_)
-                if len(raw.data) >= self._config.idontwant_threshold:
-                    large.setdefault(topic, []).append(id_)
+                self._promises.keep(action.message.id)
             elif isinstance(action, Duplicate):
                 # It need not have come before: it may be one of ours, of an earlier life.
                 self._promises.keep(action.id)
@@ -118,14 +120,19 @@ class Relay:
             elif action.id is not None:
                 # It was asked for by an id that does not tell its author.
                 self._promises.keep(action.id)
-        for topic, ids in large.items():
-            others = topics[topic] - {peer}
-            if self._partials:
-                others = {other for other in others if not self._partials.replaces_theirs(other, topic)}
-            self._unwanted.call_off(ids, others)
+
+    def verified(self, message: Message) -> Sequence[Action]:
+        """The application will take its time to check a message; nobody need send it again meanwhile."""
+        members, called_off = self._mesh.topics.get(message.topic), self._called_off
+        large = len(message.data) >= self._config.idontwant_threshold
+        if large and members is not None and message.id not in called_off:
+            called_off.add(message.id)
+            self._call_off(message, members, (message.received_from,))
+        return self._outgoing.take()
 
     def accept(self, message: Message, now: float) -> Sequence[Action]:
         """A message is valid."""
+        called_off = self._checked(message)
         senders = self._admission.accept(message, now)
         topic, received_from = message.topic, message.received_from
         if senders is None:
@@ -139,18 +146,39 @@ class Relay:
         if members is None:
             # We left the topic while the message was checked.
             return []
-        return [Delivered(message), Deliver(message), Forward(message, self._recipients(message, members, senders))]
+        forward = Forward(message, self._recipients(message, members, senders))
+        actions: list[Action] = [Delivered(message), Deliver(message), forward]
+        if len(message.data) >= self._config.idontwant_threshold and not called_off:
+            self._call_off(message, members, senders)
+            return self._outgoing.take() + actions
+        return actions
 
     def reject(self, message: Message, reason: str, now: float) -> Sequence[Action]:
         """A message is invalid."""
+        self._checked(message)
         for sender in self._admission.reject(message, now):
             self._score.reject_untracked(sender, message.topic)
         return [Rejected(message.id, message.topic, message.received_from, reason)]
 
     def ignore(self, message: Message, reason: str, now: float) -> Sequence[Action]:
         """A message is of no use."""
+        self._checked(message)
         self._admission.ignore(message, now)
         return [Rejected(message.id, message.topic, message.received_from, reason)]
+
+    def _checked(self, message: Message) -> bool:
+        """A message has been checked: whether it was called off before."""
+        called_off = message.id in self._called_off
+        self._called_off.discard(message.id)
+        return called_off
+
+    def _call_off(self, message: Message, members: AbstractSet[Peer], senders: Sequence[PeerId]) -> None:
+        """Tell the others that they need not send a message."""
+        topic, partials = message.topic, self._partials
+        others = [peer for peer in members if peer.id not in senders]
+        if partials:
+            others = [peer for peer in others if not partials.replaces_theirs(peer, topic)]
+        self._unwanted.call_off([message.id], others)
 
     def _recipients(self, message: Message, members: AbstractSet[Peer], senders: Sequence[PeerId]) -> list[PeerId]:
         """Who gets a message: members, and those of the topic who are in no mesh; nobody who has it already."""

@@ -208,6 +208,9 @@ class GossipSubRouter(Router):
         self._score.add_penalty(peer, BREACH)
         return [Rejected(None, "", peer, reason)]
 
+    def verified(self, message: Message) -> Sequence[Action]:
+        return self._relay.verified(message)
+
     def accept(self, message: Message, now: float) -> Sequence[Action]:
         return self._relay.accept(message, now)
 
