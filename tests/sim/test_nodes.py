@@ -120,15 +120,14 @@ def test_who_cannot_be_reached_after_a_restart_is_noted() -> None:
 @BACKENDS
 def test_churn_kills_and_revives_and_is_the_same_each_time(backend: Any) -> None:
     async def main() -> tuple[int, str]:
-        async with Simulation(10, seed=5) as net:
-            churn = net.churn(up="20s", down="5s", nodes=net.nodes[:5])
-            await anyio.sleep(100)
+        async with Simulation(5, topology=ring, seed=5) as net:
+            churn = net.churn(up="10s", down="3s", nodes=net.nodes[:3])
+            await anyio.sleep(40)
             churn.stop()
-            await anyio.sleep(20)
             deaths = churn.deaths
-            await anyio.sleep(50)
+            await anyio.sleep(40)
             assert deaths == churn.deaths
-            assert all(node.running for node in net.nodes[5:])
+            assert all(node.running for node in net.nodes[3:])
         return deaths, net.trace.hash
 
     deaths, _ = first = run(main, backend=backend)
