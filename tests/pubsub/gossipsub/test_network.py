@@ -144,7 +144,7 @@ def test_nothing_is_lost_where_every_tenth_message_is(seed: int) -> None:
 
 
 def test_large_messages_are_called_off_and_come_seldom_twice() -> None:
-    """While a message is checked, others tell that they have it."""
+    """While the application checks a message, others tell that they have it."""
     small, large = (_copies(size) for size in (100, 100_000))
     assert large < 0.6 * small
 
