@@ -1,7 +1,8 @@
 """What happened in a simulation, and a hash of it.
 
 The hash covers every arrival of bytes with its time, and everything that is told by `note`: two runs with equal hashes
-did the same. The same seed gives the same hash with the same versions of Python and of the packages. What happened is kept only where a file is to be written of it.
+did the same. The same seed gives the same hash with the same versions of Python and of the packages. What happened is
+kept only where a file is to be written of it.
 """
 
 import json
