@@ -15,8 +15,9 @@ from anyio.abc import TaskGroup, TaskStatus
 from counter import Counter, microseconds
 from traffic import TracedGossipSub
 
-from p2pstack import GossipSub, GossipSubConfig, Host, Identify, PrivateKey
+from p2pstack import FloodSub, GossipSub, GossipSubConfig, Host, Identify, PrivateKey
 from p2pstack.identity.ed25519 import Ed25519PrivateKey
+from p2pstack.pubsub import PubSub
 from p2pstack.pubsub.identifiers import MessageId, data_hash, source_and_sequence
 from p2pstack.pubsub.message import Message
 from p2pstack.pubsub.signing import SigningPolicy
@@ -56,7 +57,11 @@ FIGURES = {
 }
 
 
-def make_pubsub(config: Line) -> GossipSub:
+def make_pubsub(config: Line) -> PubSub:
+    signing = POLICIES[config.get("policy", "strict-sign")]
+    message_id = MESSAGE_IDS[config.get("message_id", "default")]
+    if config.get("floodsub"):
+        return FloodSub(signing=signing, message_id=message_id)
     figures: Line = {"flood_publish": False, "d_score": min(4, config.get("d", 6))}
     figures |= {ours: config[name] for name, ours in FIGURES.items() if name in config}
     make = TracedGossipSub if config.get("traffic") else GossipSub
@@ -65,8 +70,8 @@ def make_pubsub(config: Line) -> GossipSub:
             heartbeat_interval=config.get("heartbeat_ms", 1000) / 1000,
             **figures,
         ),
-        signing=POLICIES[config.get("policy", "strict-sign")],
-        message_id=MESSAGE_IDS[config.get("message_id", "default")],
+        signing=signing,
+        message_id=message_id,
     )
     if delay := config.get("validation_ms"):
 
@@ -81,7 +86,7 @@ def make_pubsub(config: Line) -> GossipSub:
 class Node:
     """One host. `report` is called with what its applications are handed."""
 
-    def __init__(self, host: Host, pubsub: GossipSub, config: Line, tasks: TaskGroup, report: Callable[[Line], None]):
+    def __init__(self, host: Host, pubsub: PubSub, config: Line, tasks: TaskGroup, report: Callable[[Line], None]):
         self.host = host
         self.pubsub = pubsub
         self._queue = config.get("queue", 1024)
@@ -89,7 +94,7 @@ class Node:
         self._report = report
         self._readers: dict[str, anyio.CancelScope] = {}
         self._counters: dict[str, Counter] = {}
-        self._groups = Groups(pubsub, self._receive_parts)
+        self._groups = Groups(pubsub, self._receive_parts) if isinstance(pubsub, GossipSub) else None
 
     @property
     def peer_id(self) -> str:
@@ -98,6 +103,12 @@ class Node:
     @property
     def addrs(self) -> Sequence[str]:
         return [str(addr) for addr in self.host.addrs]
+
+    @property
+    def groups(self) -> Groups:
+        if self._groups is None:
+            raise ValueError("floodsub has no messages in parts")
+        return self._groups
 
     async def execute(self, request: Line) -> Line:
         """Do what a request says; what is to be answered."""
@@ -108,7 +119,7 @@ class Node:
                     await self.host.connect(request["address"])
             case "subscribe":
                 if "partial" in request:
-                    read = partial(self._groups.read, topic, requests=request["partial"] == "requests")
+                    read = partial(self.groups.read, topic, requests=request["partial"] == "requests")
                     await self._tasks.start(read)
                 await self._subscribe(topic)
             case "unsubscribe":
@@ -127,10 +138,10 @@ class Node:
                 peers, mesh = self.pubsub.peers(topic), self.pubsub.mesh(topic)
                 return {"peers": [str(peer) for peer in peers], "mesh": [str(peer) for peer in mesh]}
             case "add-parts":
-                self._groups.get(topic, request["group"]).make(request["parts"])
+                self.groups.get(topic, request["group"]).make(request["parts"])
             case "publish-parts":
-                self._groups.get(topic, request["group"]).eager = bool(request.get("to"))
-                await self._groups.publish(topic, request["group"])
+                self.groups.get(topic, request["group"]).eager = bool(request.get("to"))
+                await self.groups.publish(topic, request["group"])
             case "traffic":
                 assert isinstance(self.pubsub, TracedGossipSub)
                 return self.pubsub.traffic.told()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from .nodes import DEADLINE, Start, meshed, sha256
+from .nodes import DEADLINE, Start, known, meshed, sha256
 
 TOPIC = "a topic"
 
@@ -78,6 +78,21 @@ async def test_the_version_that_both_speak_is_spoken(start: Start, peer: Any, ve
         await node.publish(TOPIC, data)
         await other.inbox.hold(1)
         assert other.inbox.hashes() == [sha256(data)]
+
+
+@both_dial
+async def test_floodsub_is_spoken_with_who_speaks_nothing_else(start: Start, peer: Any, we_dial: bool) -> None:
+    ours, theirs = await start("ours", floodsub=True), await start(peer.name, floodsub=True)
+    for node in (ours, theirs):
+        await node.subscribe(TOPIC)
+    await (ours.connect(theirs) if we_dial else theirs.connect(ours))
+    await known(TOPIC, (ours, theirs))
+    for node, other in ((ours, theirs), (theirs, ours)):
+        data = [os.urandom(1000) for _ in range(5)]
+        for one in data:
+            await node.publish(TOPIC, one)
+        await other.inbox.hold(5)
+        assert other.inbox.hashes() == sorted(map(sha256, data))
 
 
 async def test_the_newest_version_of_both_is_spoken(start: Start, peer: Any) -> None:

@@ -13,11 +13,7 @@ TOPIC = "parts"
 ALL = 0xFF
 
 
-@pytest.fixture
-def peer(peer: Any) -> Any:
-    if peer.name in ("js", "py"):
-        pytest.skip(f"{peer.name}-libp2p has no messages in parts")
-    return peer
+pytestmark = pytest.mark.parametrize("peer", ["go", "rust", "p2pstack"], indirect=True)
 
 
 async def line_of(start: Start, *names: str, partial: Sequence[str] = ()) -> Sequence[Any]:

@@ -28,6 +28,8 @@ from transfer import PATIENCE
 #: The versions that the specification knows; the library has some of its own invention too.
 PROTOCOLS = ("/meshsub/1.3.0", "/meshsub/1.2.0", "/meshsub/1.1.0", "/meshsub/1.0.0")
 
+FLOODSUB = "/floodsub/1.0.0"
+
 MESSAGE_IDS: dict[str, Callable[[Message], bytes]] = {
     "default": lambda message: message.from_id + message.seqno,
     "sha256": lambda message: hashlib.sha256(message.data).digest(),
@@ -40,8 +42,9 @@ def report(**values: object) -> None:
 
 
 def make_router(config: dict[str, Any]) -> gossipsub.GossipSub:
+    protocols = [*config.get("protocols", PROTOCOLS), *([FLOODSUB] if config.get("floodsub") else [])]
     return gossipsub.GossipSub(
-        protocols=[gossipsub.TProtocol(protocol) for protocol in config.get("protocols", PROTOCOLS)],
+        protocols=[gossipsub.TProtocol(protocol) for protocol in protocols],
         degree=config.get("d", 6),
         degree_low=config.get("d_lo", 5),
         degree_high=config.get("d_hi", 12),

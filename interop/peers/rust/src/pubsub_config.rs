@@ -102,6 +102,9 @@ impl Settings {
                 .publish_queue_duration(Duration::from_secs(60))
                 .forward_queue_duration(Duration::from_secs(60));
         }
+        if self.flag("floodsub") {
+            builder.support_floodsub();
+        }
         if self.validation().is_some() {
             builder.validate_messages();
         }
