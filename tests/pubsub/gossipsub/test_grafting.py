@@ -84,6 +84,15 @@ def test_a_graft_before_the_backoff_is_over_is_pruned_and_costs() -> None:
     assert list(made.router.mesh("t")) == []
 
 
+def test_a_graft_in_the_last_second_of_the_backoff_is_pruned_and_costs_nothing() -> None:
+    made = lab()
+    a = made.peer("a", "t")
+    made.says(a, prune=PRUNE)
+    made.now += 59.1
+    assert said(made.says(a, graft=GRAFT), a, "prune") == PRUNE
+    assert penalty(made, a) == 0.0
+
+
 def test_a_graft_right_after_the_prune_costs_twice() -> None:
     made = lab()
     a = made.peer("a", "t")

@@ -11,7 +11,8 @@ from a peer that is in the mesh     none [2]
 for a topic it is not subscribed    PRUNE        begins      no
 from a direct peer                  PRUNE        begins      no
 before the backoff is over          PRUNE        anew        no                       P7; twice within
-                                                                                      `graft_flood_threshold`
+                                                                                      `graft_flood_threshold`;
+                                                                                      not in its last second
 from a peer with a score below 0    PRUNE        begins      no
 where the mesh is full [3]          PRUNE        begins      yes
 else                                taken in
@@ -40,6 +41,9 @@ from p2pstack.pubsub.rpc import Prune
 
 __all__ = ["Grafting"]
 
+#: Who counts in whole seconds, as py-libp2p does, may come this much too early: it is refused, and pays nothing.
+_A_SECOND = 1.0
+
 
 class Grafting:
     """Judges what peers want of our meshes."""
@@ -65,9 +69,10 @@ class Grafting:
         elif topic not in peer.topics or not peer.meshes:
             mesh.refuse(peer, topic, now, name_peers=False)
         elif (end := self._backoff.end(topic, peer.id, now)) is not None:
-            begun = end - self._config.prune_backoff
-            soon = now < begun + self._config.graft_flood_threshold
-            self._score.add_penalty(peer.id, 2 if soon else 1)
+            backoff = self._config.prune_backoff
+            soon = now < end - backoff + self._config.graft_flood_threshold
+            if end - now > min(_A_SECOND, backoff / 10):
+                self._score.add_penalty(peer.id, 2 if soon else 1)
             mesh.refuse(peer, topic, now, name_peers=False)
         elif self._score.score(peer.id) < 0:
             mesh.refuse(peer, topic, now, name_peers=False)
