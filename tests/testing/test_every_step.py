@@ -1,7 +1,7 @@
 """Whatever a peer and the network do, at whatever byte, and wherever a caller is cancelled: errors have types, nothing
 is left behind, and what goes on is whole. Each step of a connection's life, seen from both ends.
 
-A fault at every byte takes some minutes. Unless `P2PSTACK_EVERY_BYTE` is set, one at each seventh byte is run, or fewer
+A fault at every byte takes some minutes. Unless `P2PSTACK_EVERY_BYTE` is set, one at each 31st byte is run, or fewer
 where there are many.
 """
 
@@ -50,7 +50,7 @@ from p2pstack.testing import (
 )
 
 EVERY_BYTE = "P2PSTACK_EVERY_BYTE" in os.environ
-STEP = 1 if EVERY_BYTE else 7
+STEP = 1 if EVERY_BYTE else 31
 TYPED = (P2PError, EndOfStream, IncompleteRead, BrokenResourceError, ClosedResourceError)
 KEYS = [PrivateKey.generate() for _ in range(2)]
 ECHO = "/echo/1.0.0"
@@ -153,7 +153,7 @@ async def test_identifying(p2p_time: TimeTravel) -> None:
                 assert (dialer.connections, listener.connections) == ((), ())
             await usable(plan, dialer, listener)
 
-    await at_every_byte(scenario, kinds=KINDS, step=1 if EVERY_BYTE else 23, waits=True)
+    await at_every_byte(scenario, kinds=KINDS, step=1 if EVERY_BYTE else 101, waits=True)
 
 
 @pytest.mark.parametrize("role", ["dialer", "listener"])
@@ -198,7 +198,7 @@ async def test_publishing(p2p_time: TimeTravel) -> None:
                 await survived(plan, publish)
                 await usable(plan, dialer, listener)
 
-    await at_every_byte(scenario, kinds=KINDS, step=1 if EVERY_BYTE else 29, waits=True)
+    await at_every_byte(scenario, kinds=KINDS, step=1 if EVERY_BYTE else 127, waits=True)
 
 
 async def test_a_peer_that_falls_silent_at_any_byte(p2p_time: TimeTravel) -> None:
