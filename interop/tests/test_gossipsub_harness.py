@@ -114,7 +114,8 @@ def test_what_comes_again_is_told_again(run: Run) -> None:
         wait_until(5),
     ]
     told = [receipts(lines) for lines in run(script, ["p2pstack", "p2pstack:uvloop", "p2pstack:trio"])]
-    assert [set(ids) for ids in told] == [set(), {"0", "1", "2"}, {"0", "1", "2"}]
+    # The first may hear of its own: who has a message without an author from the other first sends it on.
+    assert [set(ids) for ids in told[1:]] == [{"0", "1", "2"}, {"0", "1", "2"}]
     # What the first node sends to both others, at least one of these sends to the other.
     assert sum(map(len, told)) >= 9
 
