@@ -130,7 +130,7 @@ async def test_peers_that_answer_nothing_hold_no_places_of_callers() -> None:
                 await s.ping(5)
             await s.wait_for(lambda: len(failed) == 20)
             assert len(failures._events) == 20  # type: ignore[attr-defined]
-        assert Census.of(s.host).connections == before.connections
+        await s.wait_for(lambda: Census.of(s.host).connections == before.connections)
 
 
 async def test_a_muxer_chosen_that_was_not_offered_is_refused() -> None:
