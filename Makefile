@@ -61,7 +61,7 @@ $(HAS)/pip: scripts/venv.sh
 
 $(HAS)/p2pstack: $(HAS)/pip pyproject.toml constraints.txt
 	@echo "installing p2pstack into $(VENV)"
-	@$(PIP) install $(PINNED) --editable '.[cli,trio,uvloop]'
+	@$(PIP) install $(PINNED) --editable '.[apps,cli,trio,uvloop]'
 	@touch $@
 
 $(HAS)/%: $(HAS)/p2pstack

@@ -15,7 +15,7 @@ groups=$("$scratch/venv/bin/python" -c '
 import tomllib
 print(*("--group " + name for name in tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]))')
 # shellcheck disable=SC2086
-$pip install --editable '.[cli,trio,uvloop]' $groups hatchling editables
+$pip install --editable '.[apps,cli,trio,uvloop]' $groups hatchling editables
 {
     sed -n '/^#/p' constraints.txt
     $pip freeze --all --exclude p2pstack | sort -f

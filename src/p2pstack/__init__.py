@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from p2pstack.abc.host import Target as Target
     from p2pstack.abc.peerstore import PeerInfo as PeerInfo
     from p2pstack.abc.service import Service as Service
+    from p2pstack.discovery import Neighbours as Neighbours
     from p2pstack.errors import ConnectionClosed as ConnectionClosed
     from p2pstack.errors import DialError as DialError
     from p2pstack.errors import LimitExceeded as LimitExceeded
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from p2pstack.pubsub import Verdict as Verdict
     from p2pstack.security.noise import Noise as Noise
     from p2pstack.security.plaintext import Plaintext as Plaintext
+    from p2pstack.streams.framed import Messages as Messages
     from p2pstack.swarm.config import SwarmConfig as SwarmConfig
     from p2pstack.swarm.resolver import Resolver as Resolver
     from p2pstack.transports.memory import Memory as Memory
@@ -99,6 +101,7 @@ _HOMES = {
     "p2pstack.abc.host": ("Target",),
     "p2pstack.abc.peerstore": ("PeerInfo",),
     "p2pstack.abc.service": ("Service",),
+    "p2pstack.discovery": ("Neighbours",),
     "p2pstack.errors": (
         "ConnectionClosed",
         "DialError",
@@ -136,6 +139,7 @@ _HOMES = {
     ),
     "p2pstack.security.noise": ("Noise",),
     "p2pstack.security.plaintext": ("Plaintext",),
+    "p2pstack.streams.framed": ("Messages",),
     "p2pstack.swarm.config": ("SwarmConfig",),
     "p2pstack.swarm.resolver": ("Resolver",),
     "p2pstack.transports.memory": ("Memory", "MemoryNetwork"),

@@ -112,7 +112,7 @@ async def test_streams_opened_and_reset_without_end_leave_nothing() -> None:
             rtts += await s.ping()
         await s.wait_for(lambda: Census.of(s.host).streams == 0)
         assert s.host.connections_to(attacker.peer_id)
-        assert median(rtts) < 0.25
+        assert median(rtts) < 2
         tasks.cancel_scope.cancel()
 
 

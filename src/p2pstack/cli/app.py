@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable
 from enum import StrEnum
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, BadParameter, Exit, Option, Typer
 
+from p2pstack.cli.options import Address, Connect, Json, KeyFile, Listen, Loop, address, end
 from p2pstack.cli.output import Output
 from p2pstack.cli.run import Backend, guard, run
 
@@ -34,17 +36,6 @@ class KeyKind(StrEnum):
     RSA = "rsa"
 
 
-def _address(text: str) -> str:
-    from p2pstack.errors import LocalProtocolError
-    from p2pstack.identity.address import parse_text
-
-    try:
-        parse_text(text)
-    except LocalProtocolError as error:
-        raise BadParameter(str(error)) from None
-    return text
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -53,27 +44,7 @@ def _version(wanted: bool) -> None:
         raise Exit
 
 
-Address = Annotated[
-    str,
-    Argument(
-        metavar="ADDR",
-        parser=_address,
-        help="Where the node listens; with /p2p/<peer id> at its end that id is verified.",
-    ),
-]
-KeyFile = Annotated[
-    Path | None, Option(metavar="FILE", help="The identity to use, as made by `p2pstack key new`; default: a new one.")
-]
-Loop = Annotated[Backend, Option(help="The event loop to run on.")]
-Json = Annotated[bool, Option("--json", help="Print one JSON object a line and nothing else.")]
 Topic = Annotated[str, Argument(metavar="TOPIC", help="What it is about.")]
-Connect = Annotated[
-    list[str] | None, Option(metavar="ADDR", parser=_address, help="A node to connect to; may be given again.")
-]
-Listen = Annotated[
-    list[str] | None,
-    Option(metavar="ADDR", parser=_address, help="Where to listen; may be given again. Default: nowhere"),
-]
 WhichKey = Annotated[Path, Argument(metavar="FILE", help="The key file.")]
 
 
@@ -96,7 +67,7 @@ def key_new(
     from p2pstack.cli.keys import new
 
     output = Output(as_json=json)
-    _end(guard(lambda: new(output, file, key_type=key_type.value, pem=pem, force=force)))
+    end(guard(lambda: new(output, file, key_type=key_type.value, pem=pem, force=force)))
 
 
 @keys.command("show")
@@ -104,7 +75,7 @@ def key_show(file: WhichKey = Path("p2pstack.key"), json: Json = False) -> None:
     """Show the peer id and the public key that belong to the key in FILE."""
     from p2pstack.cli.keys import show
 
-    _end(guard(lambda: show(Output(as_json=json), file)))
+    end(guard(lambda: show(Output(as_json=json), file)))
 
 
 @app.command()
@@ -112,7 +83,7 @@ def node(
     listen: Annotated[
         list[str] | None,
         Option(
-            metavar="ADDR", parser=_address, help="Where to listen; may be given again. Default: /ip4/127.0.0.1/tcp/0"
+            metavar="ADDR", parser=address, help="Where to listen; may be given again. Default: /ip4/127.0.0.1/tcp/0"
         ),
     ] = None,
     key: KeyFile = None,
@@ -136,7 +107,7 @@ def node(
     def command() -> Awaitable[None]:
         return node(output, listen=addrs, key_file=key, connect=connect or [], topics=topic or [])
 
-    _end(run(command, backend=backend, serves=True))
+    end(run(command, backend=backend, serves=True))
 
 
 @app.command()
@@ -151,7 +122,7 @@ def ping(
     """Measure round trips to a node."""
     from p2pstack.cli.ping import ping
 
-    _end(run(lambda: ping(Output(as_json=json), addr, count=count, interval=interval, key_file=key), backend=backend))
+    end(run(lambda: ping(Output(as_json=json), addr, count=count, interval=interval, key_file=key), backend=backend))
 
 
 @app.command()
@@ -159,7 +130,7 @@ def identify(addr: Address, key: KeyFile = None, backend: Loop = Backend.ASYNCIO
     """Ask a node who it is and what it speaks."""
     from p2pstack.cli.identify import identify
 
-    _end(run(lambda: identify(Output(as_json=json), addr, key_file=key), backend=backend))
+    end(run(lambda: identify(Output(as_json=json), addr, key_file=key), backend=backend))
 
 
 @app.command()
@@ -174,7 +145,7 @@ def echo(
     """Send standard input through a node's /echo/1.0.0 to standard output."""
     from p2pstack.cli.echo import echo
 
-    _end(run(lambda: echo(Output(as_json=json), addr, key_file=key), backend=backend))
+    end(run(lambda: echo(Output(as_json=json), addr, key_file=key), backend=backend))
 
 
 @app.command()
@@ -200,7 +171,7 @@ def perf(
             key_file=key,
         )
 
-    _end(run(command, backend=backend))
+    end(run(command, backend=backend))
 
 
 @pubsub.command("subscribe")
@@ -222,7 +193,7 @@ def pubsub_subscribe(
     def command() -> Awaitable[None]:
         return subscribe(output, topic, connect=connect or [], listen=listen or [], count=count, key_file=key)
 
-    _end(run(command, backend=backend, serves=count is None))
+    end(run(command, backend=backend, serves=count is None))
 
 
 @pubsub.command("publish")
@@ -249,7 +220,7 @@ def pubsub_publish(
             output, topic, data=data or [], connect=connect or [], listen=listen or [], wait=wait, key_file=key
         )
 
-    _end(run(command, backend=backend))
+    end(run(command, backend=backend))
 
 
 @app.command()
@@ -265,7 +236,7 @@ def demo(
     """
     from p2pstack.cli.demo.director import demo
 
-    _end(run(lambda: demo(Output(as_json=json), hosts=hosts, file_bytes=file_bytes, seconds=seconds)))
+    end(run(lambda: demo(Output(as_json=json), hosts=hosts, file_bytes=file_bytes, seconds=seconds)))
 
 
 @app.command()
@@ -314,7 +285,7 @@ def sim(
             dask=dask,
         )
 
-    _end(guard(command))
+    end(guard(command))
 
 
 def _expect_peers(connect: list[str] | None, listen: list[str] | None) -> None:
@@ -322,6 +293,6 @@ def _expect_peers(connect: list[str] | None, listen: list[str] | None) -> None:
         raise BadParameter("give at least one node to --connect to, or an address to --listen on")
 
 
-def _end(code: int) -> None:
-    if code:
-        raise Exit(code)
+# Applications bring their commands, those of p2pstack and anybody's: each entry point of this group is a `Typer`.
+for _commands in entry_points(group="p2pstack.commands"):
+    app.add_typer(_commands.load())

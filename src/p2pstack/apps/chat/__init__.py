@@ -1,0 +1,1 @@
+"""Communication: rooms, private messages, files and voice, without a server."""

@@ -1,0 +1,1 @@
+"""A ledger: signed transfers in blocks with proof of work."""

@@ -1,0 +1,1 @@
+"""Content delivery: whoever has a part of something serves it."""

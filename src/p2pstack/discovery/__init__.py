@@ -1,0 +1,5 @@
+"""Finding peers."""
+
+from p2pstack.discovery.neighbours import Neighbours
+
+__all__ = ["Neighbours"]
