@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from p2pstack.abc.events import PeerIdentified as PeerIdentified
     from p2pstack.abc.events import Subscription as Subscription
     from p2pstack.abc.gater import ConnectionGater as ConnectionGater
+    from p2pstack.abc.host import AbstractHost as AbstractHost
     from p2pstack.abc.host import Target as Target
     from p2pstack.abc.peerstore import PeerInfo as PeerInfo
     from p2pstack.abc.service import Service as Service
@@ -98,7 +99,7 @@ _HOMES = {
         "Subscription",
     ),
     "p2pstack.abc.gater": ("ConnectionGater",),
-    "p2pstack.abc.host": ("Target",),
+    "p2pstack.abc.host": ("AbstractHost", "Target"),
     "p2pstack.abc.peerstore": ("PeerInfo",),
     "p2pstack.abc.service": ("Service",),
     "p2pstack.discovery": ("Neighbours",),

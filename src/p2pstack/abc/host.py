@@ -13,7 +13,7 @@ from p2pstack.abc.peerstore import PeerInfo, Peerstore
 from p2pstack.identity.keys import PrivateKey
 from p2pstack.identity.peer_id import PeerId
 
-__all__ = ["Handler", "Host", "Target"]
+__all__ = ["AbstractHost", "Handler", "Host", "Target"]
 
 #: Who to reach: a peer id (its addresses come from the peerstore), an address (with `/p2p/...` the identity is
 #: verified), several addresses of one peer, or a `PeerInfo`. Text is parsed as an address where it begins with `/`,
@@ -120,3 +120,7 @@ class Host(ABC):
     @abstractmethod
     async def disconnect(self, peer: PeerId | str) -> None:
         """Close all connections to a peer, in order. Nothing happens where there are none."""
+
+
+#: `Host` by the name it has in `p2pstack`, where `Host` is the one to make: what `run` of a service is given.
+AbstractHost = Host
