@@ -5,12 +5,12 @@ from collections.abc import Callable
 from anyio import BrokenResourceError, BusyResourceError, ClosedResourceError, EndOfStream, Event
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
-from p2pstack.abc.bytestream import RawStream
 from p2pstack.errors import LocalProtocolError
 from p2pstack.sim.flow import Flow
 from p2pstack.sim.link import Link
 from p2pstack.sim.timers import Timers
 from p2pstack.sim.trace import Trace
+from p2pstack.streams.arrivals import LocalStream
 
 __all__ = ["SimStream", "connect_streams"]
 
@@ -35,7 +35,7 @@ def connect_streams(
     return ours, theirs
 
 
-class SimStream(RawStream):
+class SimStream(LocalStream):
     """A byte stream that behaves as one over TCP does."""
 
     __slots__ = ("_broken", "_closed", "_end_sent", "_held", "_surplus", "incoming", "on_close", "outgoing")

@@ -1,21 +1,19 @@
 """`SimTransport`: what a host is given in place of TCP."""
 
-from collections import deque
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 
-from anyio import ClosedResourceError, Event
-from anyio.lowlevel import checkpoint
 from multiaddr import Multiaddr
 
 from p2pstack.abc.muxer import MuxedConnection
-from p2pstack.abc.transport import Arrival, Endpoints, Listener, Transport
+from p2pstack.abc.transport import Endpoints, Transport
 from p2pstack.abc.upgrader import Upgrader
 from p2pstack.errors import ListenError, LocalProtocolError
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.sim.address import Address, tcp_addr
 from p2pstack.sim.machine import Machine
 from p2pstack.sim.stream import SimStream
+from p2pstack.streams.arrivals import Backlog
 
 __all__ = ["SimTransport"]
 
@@ -68,71 +66,20 @@ def _split(addr: Multiaddr) -> Address:
     return int.from_bytes(data[1:5], "big"), int.from_bytes(data[6:], "big")
 
 
-class SimArrival(Arrival):
-    """The end of a connection that somebody made."""
-
-    __slots__ = ("_endpoints", "_stream", "_upgrader")
-
-    def __init__(self, stream: SimStream, endpoints: Endpoints, upgrader: Upgrader) -> None:
-        self._stream = stream
-        self._endpoints = endpoints
-        self._upgrader = upgrader
-
-    @property
-    def endpoints(self) -> Endpoints:
-        return self._endpoints
-
-    @property
-    def remote_ip(self) -> str:
-        return str(IPv4Address(self._endpoints.remote.to_bytes()[1:5]))
-
-    async def upgrade(self) -> MuxedConnection:
-        return await self._upgrader.upgrade_inbound(self._stream)
-
-    def abort(self) -> None:
-        self._stream.close()
-
-
-class SimListener(Listener):
+class SimListener(Backlog):
     """Holds what arrived on a port until it is accepted."""
 
     def __init__(self, machine: Machine, port: int, upgrader: Upgrader) -> None:
+        super().__init__(upgrader, size=_BACKLOG)
         self._machine = machine
-        self._upgrader = upgrader
-        self._arrivals: deque[SimArrival] = deque()
-        self._arrived: Event | None = None
-        self._closed = False
         self._port = machine.network.listen(machine, port, self._take)
 
     @property
     def addrs(self) -> Sequence[Multiaddr]:
         return (tcp_addr((self._machine.ip, self._port)),)
 
+    def leave(self) -> None:
+        self._machine.listeners.pop(self._port, None)
+
     def _take(self, stream: SimStream, endpoints: Endpoints) -> bool:
-        if len(self._arrivals) >= _BACKLOG:
-            return False
-        self._arrivals.append(SimArrival(stream, endpoints, self._upgrader))
-        self._wake()
-        return True
-
-    async def accept(self) -> SimArrival:
-        await checkpoint()
-        while not self._arrivals:
-            if self._closed:
-                raise ClosedResourceError
-            self._arrived = Event()
-            await self._arrived.wait()
-        return self._arrivals.popleft()
-
-    async def aclose(self) -> None:
-        if not self._closed:
-            self._closed = True
-            self._machine.listeners.pop(self._port, None)
-            while self._arrivals:
-                self._arrivals.popleft().abort()
-            self._wake()
-        await checkpoint()
-
-    def _wake(self) -> None:
-        if self._arrived is not None:
-            self._arrived.set()
+        return self.put(stream, endpoints, str(IPv4Address(endpoints.remote.to_bytes()[1:5])))

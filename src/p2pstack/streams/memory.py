@@ -5,8 +5,8 @@ from collections import deque
 from anyio import BrokenResourceError, BusyResourceError, ClosedResourceError, EndOfStream, Event
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
-from p2pstack.abc.bytestream import RawStream
 from p2pstack.errors import LocalProtocolError
+from p2pstack.streams.arrivals import LocalStream
 
 __all__ = ["MemoryStream", "memory_pipe"]
 
@@ -47,7 +47,7 @@ class _Direction:
             self.writer.set()
 
 
-class MemoryStream(RawStream):
+class MemoryStream(LocalStream):
     """One end. Waits only where nothing is there, or there is no room; the end of the other side's data is told after
     the data, its closing to whoever sends."""
 

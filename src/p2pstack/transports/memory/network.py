@@ -2,17 +2,14 @@
 
 import errno
 import os
-from collections import deque
 from collections.abc import Sequence
 
-from anyio import ClosedResourceError, Event
-from anyio.lowlevel import checkpoint
 from multiaddr import Multiaddr
 
-from p2pstack.abc.muxer import MuxedConnection
-from p2pstack.abc.transport import Arrival, Endpoints, Listener
+from p2pstack.abc.transport import Endpoints
 from p2pstack.abc.upgrader import Upgrader
 from p2pstack.errors import ListenError
+from p2pstack.streams.arrivals import Backlog
 from p2pstack.streams.memory import MemoryStream, memory_pipe
 
 __all__ = ["MemoryListener", "MemoryNetwork", "to_multiaddr"]
@@ -72,75 +69,17 @@ class MemoryNetwork:
         return self._next_free - 1
 
 
-class MemoryArrival(Arrival):
-    """The other end of a pipe that somebody made."""
-
-    __slots__ = ("_endpoints", "_stream", "_upgrader")
-
-    def __init__(self, stream: MemoryStream, endpoints: Endpoints, upgrader: Upgrader) -> None:
-        self._stream = stream
-        self._endpoints = endpoints
-        self._upgrader = upgrader
-
-    @property
-    def endpoints(self) -> Endpoints:
-        return self._endpoints
-
-    @property
-    def remote_ip(self) -> None:
-        return None
-
-    async def upgrade(self) -> MuxedConnection:
-        return await self._upgrader.upgrade_inbound(self._stream)
-
-    def abort(self) -> None:
-        self._stream.close()
-
-
-class MemoryListener(Listener):
+class MemoryListener(Backlog):
     """Holds what arrived on a number until it is accepted."""
 
     def __init__(self, network: MemoryNetwork, number: int, *, upgrader: Upgrader, backlog: int) -> None:
+        super().__init__(upgrader, size=backlog)
         self._network = network
         self._number = number
-        self._upgrader = upgrader
-        self._backlog = backlog
-        self._arrivals: deque[MemoryArrival] = deque()
-        self._arrived: Event | None = None
-        self._closed = False
 
     @property
     def addrs(self) -> Sequence[Multiaddr]:
         return (to_multiaddr(self._number),)
 
-    @property
-    def full(self) -> bool:
-        """Whether nothing more may arrive before something is accepted."""
-        return len(self._arrivals) >= self._backlog
-
-    def put(self, stream: MemoryStream, endpoints: Endpoints) -> None:
-        """Somebody connected."""
-        self._arrivals.append(MemoryArrival(stream, endpoints, self._upgrader))
-        self._wake()
-
-    async def accept(self) -> MemoryArrival:
-        await checkpoint()
-        while not self._arrivals:
-            if self._closed:
-                raise ClosedResourceError
-            self._arrived = Event()
-            await self._arrived.wait()
-        return self._arrivals.popleft()
-
-    async def aclose(self) -> None:
-        if not self._closed:
-            self._closed = True
-            self._network.leave(self._number)
-            while self._arrivals:
-                self._arrivals.popleft().abort()
-            self._wake()
-        await checkpoint()
-
-    def _wake(self) -> None:
-        if self._arrived is not None:
-            self._arrived.set()
+    def leave(self) -> None:
+        self._network.leave(self._number)
