@@ -1,0 +1,138 @@
+"""Fetching pieces: one `Download` for each node that has some.
+
+==============  ==================================================================================
+asks            for turns, as many as it has use for, and again whenever something has changed
+has a turn      requests the piece that is best fetched from this peer now, or passes
+receives        a piece; the next one comes while it is verified and written
+has a bad one   raises `BadPiece`: the peer is not asked again
+==============  ==================================================================================
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from anyio import Semaphore, create_task_group, current_time, fail_after
+from anyio.abc import TaskGroup
+
+from p2pstack import PeerId, RemoteProtocolError, Stream
+from p2pstack.apps.share.channel import Channel, Outbox
+from p2pstack.apps.share.manifest import Manifest
+from p2pstack.apps.share.messages import (
+    MAX_REPLY,
+    Gained,
+    Grant,
+    Have,
+    Pass,
+    Piece,
+    Request,
+    Want,
+    decode_reply,
+    encode,
+)
+from p2pstack.apps.share.picker import Picker
+
+__all__ = ["BadPiece", "Download"]
+
+#: seconds that a piece may take, and the bytes a second that it may take longer for
+_DEADLINE, _LEAST_RATE = 60.0, 4_096
+#: pieces of one peer that have come and are being verified
+_VERIFIED_AT_ONCE = 2
+
+
+class BadPiece(RemoteProtocolError):
+    """What a peer sent as a piece is something else."""
+
+
+class Download:
+    """Fetches from one peer.
+
+    :param keep: verifies a piece and keeps it; False where it is bad
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        picker: Picker[PeerId],
+        stream: Stream,
+        *,
+        keep: Callable[[int, Sequence[bytes], bytes], Awaitable[bool]],
+    ) -> None:
+        self.peer = stream.remote_peer
+        #: bytes of pieces that came from there
+        self.received = 0
+        #: pieces that it has
+        self.has = 0
+        self._manifest = manifest
+        self._picker = picker
+        self._channel = Channel(stream, decode_reply, limit=MAX_REPLY)
+        self._outbox = Outbox(stream)
+        self._keep = keep
+        self._verifying = Semaphore(_VERIFIED_AT_ONCE)
+        self._deadline = _DEADLINE + manifest.piece_size / _LEAST_RATE
+
+    async def run(self) -> None:
+        """Fetch, until there is nothing left that anybody could have, or cancelled.
+
+        :raises BadPiece: it sent one
+        """
+        with fail_after(_DEADLINE):
+            match await self._channel.receive():
+                case Have(bits):
+                    self.has = self._checked(int.from_bytes(bits, "little"))
+                case _:
+                    raise RemoteProtocolError(f"{self.peer} did not begin with what it has")
+        self._picker.join(self.peer, self.has)
+        try:
+            async with create_task_group() as tasks:
+                tasks.start_soon(self._outbox.run)
+                self.ask()
+                while True:
+                    expecting = self._picker.expects_any(self.peer)
+                    with fail_after(self._deadline if expecting else None):
+                        await self._take(await self._channel.receive(), tasks)
+        finally:
+            self._picker.leave(self.peer)
+
+    def ask(self) -> None:
+        """Ask for turns if there is something to fetch."""
+        if count := self._picker.wants(self.peer, current_time()):
+            self._outbox.post(encode(Want(count)))
+
+    def _checked(self, bits: int) -> int:
+        if bits >> self._manifest.count:
+            raise RemoteProtocolError(f"{self.peer} has pieces that do not exist")
+        return bits
+
+    async def _take(self, reply: Have | Gained | Grant | Piece, tasks: TaskGroup) -> None:
+        picker = self._picker
+        match reply:
+            case Gained(indices):
+                bits = 0
+                for index in indices:
+                    bits |= 1 << index
+                self.has |= self._checked(bits)
+                picker.gain(self.peer, bits)
+                self.ask()
+            case Grant(count):
+                if not picker.granted(self.peer, count):
+                    raise RemoteProtocolError(f"{self.peer} granted turns that nobody asked for")
+                for _ in range(count):
+                    index = picker.pick(self.peer, current_time())
+                    self._outbox.post(encode(Pass() if index is None else Request(index)))
+            case Piece(index, proof):
+                if not picker.expects(self.peer, index):
+                    raise RemoteProtocolError(f"{self.peer} sent a piece that was not requested")
+                parts = await self._channel.receive_bytes(self._manifest.length(index))
+                self.received += self._manifest.length(index)
+                await self._verifying.acquire()
+                tasks.start_soon(self._verify, index, parts, proof)
+            case Have():
+                raise RemoteProtocolError(f"{self.peer} began twice")
+
+    async def _verify(self, index: int, parts: Sequence[bytes], proof: bytes) -> None:
+        try:
+            good = await self._keep(index, parts, proof)
+        finally:
+            self._verifying.release()
+        if not good:
+            raise BadPiece(f"{self.peer} sent a piece that is not what the content's hash stands for")
+        self.ask()

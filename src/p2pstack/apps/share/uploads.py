@@ -1,0 +1,185 @@
+"""Serving pieces: one `Upload` for each node that fetches from us.
+
+=============  ==================================================================================
+told           what can be had here, and a few times a second what has been added
+asked to wait  until a slot is free for it
+granted        a turn: it has to say soon which piece it wants, or pass
+served         piece after piece, in the order they were requested
+=============  ==================================================================================
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from anyio import Event, create_task_group, current_time, fail_after, move_on_after
+
+from p2pstack import RemoteProtocolError, Stream
+from p2pstack.apps.share.channel import Channel
+from p2pstack.apps.share.merkle import Tree
+from p2pstack.apps.share.messages import (
+    MAX_ASKED,
+    MAX_GAINED,
+    MAX_WINDOW,
+    Gained,
+    Grant,
+    Have,
+    Pass,
+    Piece,
+    Request,
+    Want,
+    decode_wish,
+    encode,
+)
+from p2pstack.apps.share.slots import Slots
+
+__all__ = ["Upload", "Uploads"]
+
+#: bytes sent at a time, and the seconds they may take
+_CHUNK, _CHUNK_DEADLINE = 1 << 16, 60.0
+#: seconds to use a turn
+_TURN_DEADLINE = 15.0
+#: seconds between two `Gained`
+_TELL_INTERVAL = 0.25
+
+
+class Uploads:
+    """All that fetch from us.
+
+    :param slots: pieces that leave at a time
+    :param read: reads a piece
+    """
+
+    def __init__(
+        self, tree: Tree, have: int, count: int, *, slots: int, read: Callable[[int], Awaitable[bytes]]
+    ) -> None:
+        self.tree = tree
+        self.have = have
+        self.count = count
+        self.read = read
+        self.slots = Slots[Upload](slots)
+        #: pieces in the order in which they came
+        self.gained: list[int] = []
+        #: bytes of pieces sent
+        self.sent = 0
+        self._open: set[Upload] = set()
+
+    def gain(self, index: int) -> None:
+        """A piece is here."""
+        self.have |= 1 << index
+        self.gained.append(index)
+        for upload in self._open:
+            upload.tell()
+
+    async def serve(self, stream: Stream) -> None:
+        """Let the peer at the other end fetch, for as long as it likes."""
+        upload = Upload(self, stream)
+        self._open.add(upload)
+        try:
+            async with create_task_group() as tasks:
+                tasks.start_soon(upload.speak)
+                await upload.hear()
+                tasks.cancel_scope.cancel()
+        finally:
+            self._open.discard(upload)
+            self.slots.leave(upload)
+            self.grant()
+
+    def grant(self) -> None:
+        """Give away the slots that are free."""
+        for upload, count in self.slots.grants().items():
+            upload.grant(count)
+
+
+class Upload:
+    """One that fetches."""
+
+    def __init__(self, uploads: Uploads, stream: Stream) -> None:
+        self._uploads = uploads
+        self._stream = stream
+        self._told = len(uploads.gained)
+        self._first = encode(Have(uploads.have.to_bytes(-(-uploads.count // 8), "little")))
+        self._to_grant = 0
+        self._turns = deque[float]()  # when each turn ends that is not used yet
+        self._requested = deque[int]()
+        self._event = Event()
+
+    def grant(self, count: int) -> None:
+        """It has so many turns more."""
+        self._to_grant += count
+        self._event.set()
+
+    def tell(self) -> None:
+        """There is something to tell."""
+        self._event.set()
+
+    async def hear(self) -> None:
+        """Take what the peer wants, until it says no more."""
+        uploads = self._uploads
+        channel = Channel(self._stream, decode_wish, limit=MAX_ASKED)
+        while True:
+            match await channel.receive():
+                case Want(count):
+                    if uploads.slots.outstanding(self) + count > MAX_WINDOW:
+                        raise RemoteProtocolError(f"{self._stream.remote_peer} wants more than {MAX_WINDOW} pieces")
+                    uploads.slots.want(self, count)
+                case Request(index):
+                    self._use_turn()
+                    if not uploads.have >> index & 1:
+                        raise RemoteProtocolError(f"{self._stream.remote_peer} requested a piece that is not here")
+                    self._requested.append(index)
+                    self._event.set()
+                case Pass():
+                    self._use_turn()
+                    uploads.slots.release(self)
+            uploads.grant()
+
+    def _use_turn(self) -> None:
+        if not self._turns:
+            raise RemoteProtocolError(f"{self._stream.remote_peer} took a turn that was not its own")
+        self._turns.popleft()
+
+    async def speak(self) -> None:
+        """Tell what is here, grant turns, and send pieces."""
+        uploads = self._uploads
+        await self._stream.send(self._first)
+        tell_at = 0.0
+        while True:
+            now = current_time()
+            if self._turns and self._turns[0] <= now:
+                raise TimeoutError(f"{self._stream.remote_peer} did not use its turn for {_TURN_DEADLINE:g} s")
+            message = b""
+            if self._told < len(uploads.gained) and now >= tell_at:
+                indices = uploads.gained[self._told : self._told + MAX_GAINED]
+                self._told += len(indices)
+                tell_at = now + _TELL_INTERVAL
+                message = encode(Gained(indices))
+            if self._to_grant:
+                self._turns.extend([now + _TURN_DEADLINE] * self._to_grant)
+                message += encode(Grant(self._to_grant))
+                self._to_grant = 0
+            if message:
+                await self._send(message)
+            elif self._requested:
+                await self._send_piece(self._requested.popleft())
+            else:
+                self._event = Event()
+                wake_at = min(
+                    tell_at if self._told < len(uploads.gained) else float("inf"),
+                    self._turns[0] if self._turns else float("inf"),
+                )
+                with move_on_after(wake_at - now):
+                    await self._event.wait()
+
+    async def _send_piece(self, index: int) -> None:
+        uploads = self._uploads
+        piece = await uploads.read(index)
+        await self._send(encode(Piece(index, uploads.tree.proof(index))))
+        for start in range(0, len(piece), _CHUNK):
+            await self._send(piece[start : start + _CHUNK])
+        uploads.sent += len(piece)
+        uploads.slots.release(self)
+        uploads.grant()
+
+    async def _send(self, data: bytes) -> None:
+        with fail_after(_CHUNK_DEADLINE):
+            await self._stream.send(data)
