@@ -1,0 +1,53 @@
+"""Where proofs of work come from.
+
+A node is given a `Seek`, which returns when it has the nonce of a header. One of them searches, in a process of its own,
+since a thread would hold the interpreter's lock. The other sleeps for as long as a search may take: so a hundred miners
+fit into a simulation.
+"""
+
+import signal
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import TypeAlias
+
+from anyio import sleep, to_process
+
+from p2pstack.apps.ledger.block import Header, search
+
+__all__ = ["Seek", "by_chance", "by_work"]
+
+#: Gives a nonce for a header. It is cancelled when there is a newer block to build on.
+Seek: TypeAlias = Callable[[Header], Awaitable[int]]
+
+#: nonces that are tried at once: a millisecond, and a fifth of a second
+_FEW = 1_000
+_MANY = 250_000
+
+
+async def by_work(header: Header) -> int:
+    """Search, until found."""
+    start = 0
+    nonce = search(header, start, _FEW)  # what takes so little needs no process
+    while nonce is None:
+        start += _FEW if start == 0 else _MANY
+        nonce = await to_process.run_sync(_search_apart, header, start, _MANY)
+    return nonce
+
+
+def _search_apart(header: Header, start: int, count: int) -> int | None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-c is for the node, which then ends this process
+    return search(header, start, count)
+
+
+def by_chance(random: Random, *, mean: float) -> Seek:
+    """Sleep for times that are distributed exponentially, as those of searches are, and then take any nonce: for rules
+    with a difficulty of 1.
+
+    :param mean: seconds, on average
+    """
+
+    async def seek(header: Header) -> int:
+        await sleep(random.expovariate(1 / mean))
+        return 0
+
+    return seek
