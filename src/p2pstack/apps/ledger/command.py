@@ -154,7 +154,7 @@ async def _serve(
 ) -> None:
     import anyio
 
-    from p2pstack import Neighbours
+    from p2pstack import Host, Neighbours
     from p2pstack.apps.ledger.ledger import Ledger
     from p2pstack.apps.ledger.miner import by_work
     from p2pstack.apps.ledger.service import LedgerNode

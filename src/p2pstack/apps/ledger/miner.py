@@ -1,8 +1,8 @@
 """Where proofs of work come from.
 
-A node is given a `Seek`, which returns when it has the nonce of a header. One of them searches, in a process of its own,
-since a thread would hold the interpreter's lock. The other sleeps for as long as a search may take: so a hundred miners
-fit into a simulation.
+A node is given a `Seek`, which returns when it has the nonce of a header. One of them searches, in a process of its
+own, since a thread would hold the interpreter's lock. The other sleeps for as long as a search may take: so a hundred
+miners fit into a simulation.
 """
 
 import signal

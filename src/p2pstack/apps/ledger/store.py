@@ -98,19 +98,19 @@ class Store:
         :raises StoreError: it cannot be written
         """
         self._depth += 1
-        name = f"level{self._depth}"
+        outermost, name = self._depth == 1, f"level{self._depth}"
         try:
             with self._errors():
-                self._db.execute("BEGIN IMMEDIATE" if self._depth == 1 else f"SAVEPOINT {name}")
+                self._db.execute("BEGIN IMMEDIATE" if outermost else f"SAVEPOINT {name}")
                 try:
                     yield
-                    self._db.execute("COMMIT" if self._depth == 1 else f"RELEASE {name}")
+                    self._db.execute("COMMIT" if outermost else f"RELEASE {name}")
                 except BaseException:
                     self.entry.cache_clear()
                     if self._db.in_transaction:  # a disk that is full has ended it already
-                        self._db.executescript(
-                            "ROLLBACK" if self._depth == 1 else f"ROLLBACK TO {name}; RELEASE {name}"
-                        )
+                        self._db.execute("ROLLBACK" if outermost else f"ROLLBACK TO {name}")
+                        if not outermost:
+                            self._db.execute(f"RELEASE {name}")
                     raise
         finally:
             self._depth -= 1
