@@ -74,14 +74,9 @@ class Download:
 
         :raises BadPiece: it sent one
         """
-        with fail_after(_DEADLINE):
-            match await self._channel.receive():
-                case Have(bits):
-                    self.has = self._checked(int.from_bytes(bits, "little"))
-                case _:
-                    raise RemoteProtocolError(f"{self.peer} did not begin with what it has")
-        self._picker.join(self.peer, self.has)
+        self._picker.join(self.peer)
         try:
+            await self._begin()
             async with create_task_group() as tasks:
                 tasks.start_soon(self._outbox.run)
                 self.ask()
@@ -92,15 +87,25 @@ class Download:
         finally:
             self._picker.leave(self.peer)
 
+    async def _begin(self) -> None:
+        with fail_after(_DEADLINE):
+            match await self._channel.receive():
+                case Have(bits):
+                    self._learn(int.from_bytes(bits, "little"))
+                case _:
+                    raise RemoteProtocolError(f"{self.peer} did not begin with what it has")
+
     def ask(self) -> None:
         """Ask for turns if there is something to fetch."""
         if count := self._picker.wants(self.peer, current_time()):
             self._outbox.post(encode(Want(count)))
 
-    def _checked(self, bits: int) -> int:
+    def _learn(self, bits: int) -> None:
+        """It has these."""
         if bits >> self._manifest.count:
             raise RemoteProtocolError(f"{self.peer} has pieces that do not exist")
-        return bits
+        self.has |= bits
+        self._picker.gain(self.peer, bits)
 
     async def _take(self, reply: Have | Gained | Grant | Piece, tasks: TaskGroup) -> None:
         picker = self._picker
@@ -109,14 +114,13 @@ class Download:
                 bits = 0
                 for index in indices:
                     bits |= 1 << index
-                self.has |= self._checked(bits)
-                picker.gain(self.peer, bits)
+                self._learn(bits)
                 self.ask()
-            case Grant(count):
-                if not picker.granted(self.peer, count):
+            case Grant(suggestions):
+                if not picker.granted(self.peer, len(suggestions)):
                     raise RemoteProtocolError(f"{self.peer} granted turns that nobody asked for")
-                for _ in range(count):
-                    index = picker.pick(self.peer, current_time())
+                for suggestion in suggestions:
+                    index = picker.pick(self.peer, current_time(), suggestion=suggestion)
                     self._outbox.post(encode(Pass() if index is None else Request(index)))
             case Piece(index, proof):
                 if not picker.expects(self.peer, index):

@@ -4,7 +4,7 @@
 `Have`                 <-      first: a bit for each piece that can be had here; the lowest of the first byte: piece 0
 `Gained`               <-      these can now be had, too
 `Want`                 ->      I should like to fetch so many pieces from you
-`Grant`                <-      so many of them now: it is your turn
+`Grant`                <-      it is your turn, so many times; and a piece for each that I have long not suggested
 `Request` or `Pass`    ->      this one; or none, for I have got it elsewhere
 `Piece`                <-      what was requested: its proof, then the bytes of the piece themselves
 =====================  ======  =========================================================================================
@@ -71,7 +71,7 @@ class Gained(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, t
 
 
 class Grant(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=6):
-    count: Few
+    suggestions: Annotated[list[Index], Meta(min_length=1, max_length=MAX_WINDOW)]
 
 
 class Piece(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=7):

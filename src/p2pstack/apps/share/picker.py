@@ -2,8 +2,8 @@
 
 ==============  =====================================================================================================
 rarest first    of the pieces that a peer has and we have neither got nor asked for, one that the fewest of our peers
-                have; by chance among those. What only one has is copied before that one goes, and peers that all want
-                everything have different things to give to each other
+                have; what the peer suggests if that is among those, else by chance. What only one has is copied before
+                that one goes, and peers that all want everything have different things to give to each other
 endgame         when every missing piece has been asked for, one that has been on its way for long is asked of a second
                 peer as well, so that the slowest does not decide when we are done
 a peer leaves   what was asked of it is as if it had not been
@@ -34,7 +34,7 @@ _SMOOTHING = 0.1
 class _Peer:
     """What is known of a peer."""
 
-    has: int
+    has: int = 0
     wanted: int = 0  # asked for a turn, and not got it yet
     asked: dict[int, float] = field(default_factory=dict[int, float])  # pieces, and when
 
@@ -70,10 +70,9 @@ class Picker(Generic[P]):
 
     # --- what peers have
 
-    def join(self, peer: P, has: int) -> None:
-        """A peer has these."""
-        self._peers[peer] = _Peer(has)
-        self._promote(has)
+    def join(self, peer: P) -> None:
+        """A peer is there, and has nothing yet."""
+        self._peers[peer] = _Peer()
 
     def gain(self, peer: P, has: int) -> None:
         """A peer has these, too."""
@@ -130,15 +129,19 @@ class Picker(Generic[P]):
         known.wanted -= count
         return known.wanted >= 0
 
-    def pick(self, peer: P, now: float) -> int | None:
-        """The piece to ask a peer for, in a turn; None where it has nothing that is worth it."""
+    def pick(self, peer: P, now: float, *, suggestion: int = -1) -> int | None:
+        """The piece to ask a peer for, in a turn; None where it has nothing that is worth it.
+
+        :param suggestion: what the peer would rather send than others, where it makes no difference to us
+        """
         known = self._peers[peer]
         if len(self._copies) >= self._room:
             return None
         useful = known.has & self.missing
         fresh = useful & ~self._asked
         if fresh:
-            index = self._one_of(next(rare for members in self._ranks if (rare := members & fresh)))
+            rarest = next(rare for members in self._ranks if (rare := members & fresh))
+            index = suggestion if suggestion >= 0 and rarest >> suggestion & 1 else self._one_of(rarest)
         elif late := self._late(known, useful, now):
             index = self._random.choice(late)
         else:

@@ -230,7 +230,12 @@ class Share:
         pieces = max(self.config.room // manifest.piece_size, 2)
         picker = Picker[PeerId](manifest.count, store.have, window=self.config.window, room=pieces, random=host.random)
         uploads = Uploads(
-            store.tree, store.have, manifest.count, slots=self.config.slots, read=partial(self._do, store.read)
+            store.tree,
+            store.have,
+            manifest.count,
+            slots=self.config.slots,
+            read=partial(self._do, store.read),
+            random=host.random,
         )
         self._parts = parts = _Parts(store, picker, uploads)
         host.handle(self._describe, handler=partial(self._tell_manifest, manifest), max_streams_per_peer=1)

@@ -3,13 +3,15 @@
 =============  ==================================================================================
 told           what can be had here, and a few times a second what has been added
 asked to wait  until a slot is free for it
-granted        a turn: it has to say soon which piece it wants, or pass
+granted        a turn: it has to say soon which piece it wants, or pass. For each turn another piece is suggested, so
+               that a source that everybody asks sends each of its pieces once before it sends any twice
 served         piece after piece, in the order they were requested
 =============  ==================================================================================
 """
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from random import Random
 
 from anyio import Event, create_task_group, current_time, fail_after, move_on_after
 
@@ -30,6 +32,7 @@ from p2pstack.apps.share.messages import (
     decode_wish,
     encode,
 )
+from p2pstack.apps.share.picker import bits_of
 from p2pstack.apps.share.slots import Slots
 
 __all__ = ["Upload", "Uploads"]
@@ -50,7 +53,14 @@ class Uploads:
     """
 
     def __init__(
-        self, tree: Tree, have: int, count: int, *, slots: int, read: Callable[[int], Awaitable[bytes]]
+        self,
+        tree: Tree,
+        have: int,
+        count: int,
+        *,
+        slots: int,
+        read: Callable[[int], Awaitable[bytes]],
+        random: Random,
     ) -> None:
         self.tree = tree
         self.have = have
@@ -62,11 +72,19 @@ class Uploads:
         #: bytes of pieces sent
         self.sent = 0
         self._open: set[Upload] = set()
+        here = bits_of(have)
+        self._suggestions = deque(random.sample(here, len(here)))
+
+    def suggest(self) -> int:
+        """What has not been suggested for longest: the newest first, for it is what others do not have."""
+        self._suggestions.rotate(-1)
+        return self._suggestions[-1]
 
     def gain(self, index: int) -> None:
         """A piece is here."""
         self.have |= 1 << index
         self.gained.append(index)
+        self._suggestions.appendleft(index)
         for upload in self._open:
             upload.tell()
 
@@ -155,7 +173,7 @@ class Upload:
                 message = encode(Gained(indices))
             if self._to_grant:
                 self._turns.extend([now + _TURN_DEADLINE] * self._to_grant)
-                message += encode(Grant(self._to_grant))
+                message += encode(Grant([uploads.suggest() for _ in range(self._to_grant)]))
                 self._to_grant = 0
             if message:
                 await self._send(message)
