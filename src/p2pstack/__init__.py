@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from p2pstack.pubsub import GossipSubConfig as GossipSubConfig
     from p2pstack.pubsub import Message as Message
     from p2pstack.pubsub import Overflow as Overflow
+    from p2pstack.pubsub import PeerJoined as PeerJoined
+    from p2pstack.pubsub import PeerLeft as PeerLeft
     from p2pstack.pubsub import Published as Published
     from p2pstack.pubsub import ScoreConfig as ScoreConfig
     from p2pstack.pubsub import SigningPolicy as SigningPolicy
@@ -132,6 +134,8 @@ _HOMES = {
         "GossipSubConfig",
         "Message",
         "Overflow",
+        "PeerJoined",
+        "PeerLeft",
         "Published",
         "ScoreConfig",
         "SigningPolicy",
