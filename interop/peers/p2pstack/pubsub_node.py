@@ -12,7 +12,6 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup, TaskStatus
-from counter import Counter, microseconds
 from traffic import TracedGossipSub
 
 from p2pstack import FloodSub, GossipSub, GossipSubConfig, Host, Identify, PrivateKey
@@ -26,6 +25,7 @@ from p2pstack.pubsub.subscription import Overflow
 # Messages in parts are those of the harness.
 sys.path.insert(0, str(Path(__file__).parents[3]))
 from interop.harness.parts import Group, Groups
+from interop.peers.counter import Counter, microseconds
 
 __all__ = ["Node", "running_node"]
 

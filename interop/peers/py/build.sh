@@ -22,7 +22,7 @@ done
 mkdir -p "$CACHE/py"
 out=$(CDPATH= cd -- "$CACHE/py" && pwd)
 packages=$({ "$python" -VV; cat "$here/build.sh" "$here/requirements.txt"; } | cksum)
-stamp=$({ echo "$packages"; cat "$here"/src/*.py; } | cksum)
+stamp=$({ echo "$packages"; cat "$here"/src/*.py "$here/../counter.py"; } | cksum)
 if [ -x "$out/peer" ] && [ "$(cat "$out/stamp" 2>/dev/null)" = "$stamp" ]; then
     exit 0
 fi
@@ -41,6 +41,7 @@ fi
 
 rm -rf "$out/src"
 cp -R "$here/src" "$out/src"
+cp "$here/../counter.py" "$out/src"
 cat > "$out/peer.new" <<END
 #!/bin/sh
 exec "$out/venv/bin/python" "$out/src/peer.py" "\$@"

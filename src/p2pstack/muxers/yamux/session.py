@@ -128,11 +128,6 @@ class Session:
         outbox = self._outbox
         room = self._send_buffer - outbox.queued
         size = len(data)
-        if size <= room and size <= stream.send_credit and size and not self._crowded:
-            stream.send_credit -= size
-            self.bytes_sent += size
-            outbox.add(stream, data)
-            return size
         if size > room or self._crowded:
             room = self._room(stream, size, room)
         if size > stream.send_credit or size > room:
@@ -146,6 +141,10 @@ class Session:
             self.bytes_sent += size
             outbox.add(stream, data)
         return size
+
+    def has_room(self, stream: StreamState, size: int) -> bool:
+        """Whether `write` would queue all of so many bytes, and nobody waits who was there before."""
+        return not self._crowded and size <= stream.send_credit and size <= self._send_buffer - self._outbox.queued
 
     def _room(self, stream: StreamState, size: int, room: int) -> int:
         """Room for a writer where it is scarce: writers take turns."""

@@ -102,15 +102,19 @@ class Pump:
             if not received:
                 self.stop(EndOfStream())
             else:
-                if self._poll.received(received) and not self._looking:
-                    self._looking = True
-                    self._loop.call_soon(self._look)
+                if self._poll.received(received):
+                    self._look_soon()
                 if not self._take(self._buffer[:received]):
                     self.stop()
         except (BlockingIOError, InterruptedError):
             pass
         except BaseException as error:  # noqa: BLE001 - none is lost: all come out of `run`
             self.stop(error)
+
+    def _look_soon(self) -> None:
+        if not self._looking:
+            self._looking = True
+            self._loop.call_soon(self._look)
 
     def _look(self) -> None:
         """Look whether something has arrived, without sleeping."""
@@ -119,5 +123,4 @@ class Pump:
             self._readable()
             if not self._looking and not self._done.done() and self._poll.goes_on():
                 os.sched_yield()  # the peer may wait for this very core
-                self._looking = True
-                self._loop.call_soon(self._look)
+                self._look_soon()
