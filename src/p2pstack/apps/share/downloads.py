@@ -10,7 +10,7 @@ has a bad one   raises `BadPiece`: the peer is not asked again
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from anyio import Semaphore, create_task_group, current_time, fail_after
+from anyio import CancelScope, Semaphore, create_task_group, current_time
 from anyio.abc import TaskGroup
 
 from p2pstack import PeerId, RemoteProtocolError, Stream
@@ -23,6 +23,7 @@ from p2pstack.apps.share.messages import (
     Have,
     Pass,
     Piece,
+    Reply,
     Request,
     Want,
     decode_reply,
@@ -67,6 +68,10 @@ class Download:
         self._outbox = Outbox(stream)
         self._keep = keep
         self._verifying = Semaphore(_VERIFIED_AT_ONCE)
+        self._begun = False
+        self._heard_at = current_time()
+        self._late = False
+        self._scope = CancelScope()
         self._deadline = _DEADLINE + manifest.piece_size / _LEAST_RATE
 
     async def run(self) -> None:
@@ -76,24 +81,23 @@ class Download:
         """
         self._picker.join(self.peer)
         try:
-            await self._begin()
-            async with create_task_group() as tasks:
-                tasks.start_soon(self._outbox.run)
-                self.ask()
-                while True:
-                    expecting = self._picker.expects_any(self.peer)
-                    with fail_after(self._deadline if expecting else None):
+            with self._scope:
+                async with create_task_group() as tasks:
+                    tasks.start_soon(self._outbox.run)
+                    while True:
                         await self._take(await self._channel.receive(), tasks)
         finally:
             self._picker.leave(self.peer)
+        if self._late:
+            raise TimeoutError(f"{self.peer} did not send what it was asked for")
 
-    async def _begin(self) -> None:
-        with fail_after(_DEADLINE):
-            match await self._channel.receive():
-                case Have(bits):
-                    self._learn(int.from_bytes(bits, "little"))
-                case _:
-                    raise RemoteProtocolError(f"{self.peer} did not begin with what it has")
+    def tick(self, now: float) -> None:
+        """Look at the time: end it if what is expected has not come."""
+        if not (not self._begun or self._picker.expects_any(self.peer)):
+            self._heard_at = now
+        elif now - self._heard_at > self._deadline:
+            self._late = True
+            self._scope.cancel()
 
     def ask(self) -> None:
         """Ask for turns if there is something to fetch."""
@@ -107,9 +111,15 @@ class Download:
         self.has |= bits
         self._picker.gain(self.peer, bits)
 
-    async def _take(self, reply: Have | Gained | Grant | Piece, tasks: TaskGroup) -> None:
+    async def _take(self, reply: Reply, tasks: TaskGroup) -> None:
         picker = self._picker
+        if self._begun != (not isinstance(reply, Have)):
+            raise RemoteProtocolError(f"{self.peer} did not begin with what it has, or did so twice")
         match reply:
+            case Have(bits):
+                self._begun = True
+                self._learn(int.from_bytes(bits, "little"))
+                self.ask()
             case Gained(indices):
                 bits = 0
                 for index in indices:
@@ -129,8 +139,7 @@ class Download:
                 self.received += self._manifest.length(index)
                 await self._verifying.acquire()
                 tasks.start_soon(self._verify, index, parts, proof)
-            case Have():
-                raise RemoteProtocolError(f"{self.peer} began twice")
+        self._heard_at = current_time()
 
     async def _verify(self, index: int, parts: Sequence[bytes], proof: bytes) -> None:
         try:

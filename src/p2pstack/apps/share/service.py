@@ -220,6 +220,7 @@ class Share:
             else:
                 parts = self._serve(host, store)
                 task_status.started()
+            tasks.start_soon(parts.uploads.run)
             await self._fetch(host, parts)
             self.path = await self._do(parts.store.finish)
             self.finished.set()
@@ -324,6 +325,8 @@ class Share:
                         tasks.start_soon(self._download, host, parts, peer)
                 self._ask_all()
                 await self._until_something_changes()
+                for download in self.downloads.values():
+                    download.tick(current_time())
                 if self._failure is not None:
                     raise self._failure
             tasks.cancel_scope.cancel()

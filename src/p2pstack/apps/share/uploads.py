@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from random import Random
 
-from anyio import Event, create_task_group, current_time, fail_after, move_on_after
+from anyio import CancelScope, Event, create_task_group, current_time, move_on_after, sleep
 
 from p2pstack import RemoteProtocolError, Stream
 from p2pstack.apps.share.channel import Channel
@@ -41,13 +41,16 @@ __all__ = ["Upload", "Uploads"]
 _CHUNK, _CHUNK_DEADLINE = 1 << 16, 60.0
 #: seconds to use a turn
 _TURN_DEADLINE = 15.0
-#: seconds between two `Gained`
-_TELL_INTERVAL = 0.25
+#: seconds between two looks at what is new, and at whose time is over
+_INTERVAL, _LONG_INTERVAL = 0.25, 5.0
+
+_NEVER = float("inf")
 
 
 class Uploads:
     """All that fetch from us.
 
+    :param count: pieces in all
     :param slots: pieces that leave at a time
     :param read: reads a piece
     """
@@ -72,35 +75,50 @@ class Uploads:
         #: bytes of pieces sent
         self.sent = 0
         self._open: set[Upload] = set()
+        self._news = Event()
         here = bits_of(have)
         self._suggestions = deque(random.sample(here, len(here)))
 
-    def suggest(self) -> int:
-        """What has not been suggested for longest: the newest first, for it is what others do not have."""
-        self._suggestions.rotate(-1)
-        return self._suggestions[-1]
+    async def run(self) -> None:
+        """Tell all what is new, a few times a second, and end those that take too long."""
+        while True:
+            with move_on_after(_LONG_INTERVAL):
+                await self._news.wait()
+                await sleep(_INTERVAL)
+            self._news = Event()
+            now = current_time()
+            for upload in list(self._open):
+                upload.tick(now)
 
     def gain(self, index: int) -> None:
         """A piece is here."""
         self.have |= 1 << index
         self.gained.append(index)
         self._suggestions.appendleft(index)
-        for upload in self._open:
-            upload.tell()
+        self._news.set()
+
+    def suggest(self) -> int:
+        """What has not been suggested for longest: the newest first, for it is what others do not have."""
+        self._suggestions.rotate(-1)
+        return self._suggestions[-1]
 
     async def serve(self, stream: Stream) -> None:
-        """Let the peer at the other end fetch, for as long as it likes."""
+        """Let the peer at the other end fetch, for as long as it likes.
+
+        :raises TimeoutError: it did not do its part in time
+        """
         upload = Upload(self, stream)
         self._open.add(upload)
         try:
-            async with create_task_group() as tasks:
-                tasks.start_soon(upload.speak)
-                await upload.hear()
-                tasks.cancel_scope.cancel()
+            with upload.scope:
+                async with create_task_group() as tasks:
+                    tasks.start_soon(upload.speak)
+                    await upload.hear()
         finally:
             self._open.discard(upload)
             self.slots.leave(upload)
             self.grant()
+        raise TimeoutError(f"{stream.remote_peer} did not take what it wanted")
 
     def grant(self) -> None:
         """Give away the slots that are free."""
@@ -111,14 +129,29 @@ class Uploads:
 class Upload:
     """One that fetches."""
 
+    __slots__ = (
+        "_event",
+        "_requested",
+        "_send_until",
+        "_stream",
+        "_tell",
+        "_to_grant",
+        "_told",
+        "_turns",
+        "_uploads",
+        "scope",
+    )
+
     def __init__(self, uploads: Uploads, stream: Stream) -> None:
+        self.scope = CancelScope()
         self._uploads = uploads
         self._stream = stream
         self._told = len(uploads.gained)
-        self._first = encode(Have(uploads.have.to_bytes(-(-uploads.count // 8), "little")))
+        self._tell = False
         self._to_grant = 0
-        self._turns = deque[float]()  # when each turn ends that is not used yet
+        self._turns = deque[float]()  # when each ends that is not used yet
         self._requested = deque[int]()
+        self._send_until = _NEVER
         self._event = Event()
 
     def grant(self, count: int) -> None:
@@ -126,9 +159,13 @@ class Upload:
         self._to_grant += count
         self._event.set()
 
-    def tell(self) -> None:
-        """There is something to tell."""
-        self._event.set()
+    def tick(self, now: float) -> None:
+        """Look at what is new, and at the time."""
+        if now > min(self._send_until, self._turns[0] if self._turns else _NEVER):
+            self.scope.cancel()
+        if self._told < len(self._uploads.gained):
+            self._tell = True
+            self._event.set()
 
     async def hear(self) -> None:
         """Take what the peer wants, until it says no more."""
@@ -159,45 +196,48 @@ class Upload:
     async def speak(self) -> None:
         """Tell what is here, grant turns, and send pieces."""
         uploads = self._uploads
-        await self._stream.send(self._first)
-        tell_at = 0.0
+        bits = uploads.have.to_bytes(-(-uploads.count // 8), "little")
+        self._told = len(uploads.gained)
+        await self._send(encode(Have(bits)))
         while True:
-            now = current_time()
-            if self._turns and self._turns[0] <= now:
-                raise TimeoutError(f"{self._stream.remote_peer} did not use its turn for {_TURN_DEADLINE:g} s")
-            message = b""
-            if self._told < len(uploads.gained) and now >= tell_at:
-                indices = uploads.gained[self._told : self._told + MAX_GAINED]
-                self._told += len(indices)
-                tell_at = now + _TELL_INTERVAL
-                message = encode(Gained(indices))
-            if self._to_grant:
-                self._turns.extend([now + _TURN_DEADLINE] * self._to_grant)
-                message += encode(Grant([uploads.suggest() for _ in range(self._to_grant)]))
-                self._to_grant = 0
-            if message:
+            message = self._news() + self._grants()
+            if self._requested:
+                await self._send_piece(message, self._requested.popleft())
+            elif message:
                 await self._send(message)
-            elif self._requested:
-                await self._send_piece(self._requested.popleft())
             else:
                 self._event = Event()
-                wake_at = min(
-                    tell_at if self._told < len(uploads.gained) else float("inf"),
-                    self._turns[0] if self._turns else float("inf"),
-                )
-                with move_on_after(wake_at - now):
-                    await self._event.wait()
+                await self._event.wait()
 
-    async def _send_piece(self, index: int) -> None:
+    def _news(self) -> bytes:
+        gained = self._uploads.gained
+        if not (self._tell or self._to_grant or self._requested) or self._told == len(gained):
+            return b""
+        indices = gained[self._told : self._told + MAX_GAINED]
+        self._told += len(indices)
+        self._tell = self._told < len(gained)
+        return encode(Gained(indices))
+
+    def _grants(self) -> bytes:
+        if not self._to_grant:
+            return b""
+        suggestions = [self._uploads.suggest() for _ in range(self._to_grant)]
+        self._turns.extend([current_time() + _TURN_DEADLINE] * self._to_grant)
+        self._to_grant = 0
+        return encode(Grant(suggestions))
+
+    async def _send_piece(self, head: bytes, index: int) -> None:
         uploads = self._uploads
         piece = await uploads.read(index)
-        await self._send(encode(Piece(index, uploads.tree.proof(index))))
-        for start in range(0, len(piece), _CHUNK):
+        head += encode(Piece(index, uploads.tree.proof(index)))
+        await self._send(head + piece[:_CHUNK])
+        for start in range(_CHUNK, len(piece), _CHUNK):
             await self._send(piece[start : start + _CHUNK])
         uploads.sent += len(piece)
         uploads.slots.release(self)
         uploads.grant()
 
     async def _send(self, data: bytes) -> None:
-        with fail_after(_CHUNK_DEADLINE):
-            await self._stream.send(data)
+        self._send_until = current_time() + _CHUNK_DEADLINE
+        await self._stream.send(data)
+        self._send_until = _NEVER
