@@ -1,0 +1,365 @@
+"""A text that a host shares with others: the part that awaits.
+
+=================  ==============  ===========  =========  ==========
+an update by       is told to the  by gossip    by         is kept
+                   page            to all       exchange   on disk
+=================  ==============  ===========  =========  ==========
+`insert`, the page yes             yes          if large   yes
+gossip             yes             (goes on)    -          yes
+an exchange        yes             -            yes        yes
+the disk           -               -            -          -
+=================  ==============  ===========  =========  ==========
+
+An edit is *saved* when it would survive a failure of the power. `insert` and `delete` return then.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager
+from hashlib import sha256
+
+from anyio import Event, create_task_group, current_time, sleep, to_thread
+from anyio.abc import TaskStatus
+
+from p2pstack import (
+    AbstractHost,
+    GossipSub,
+    LimitExceeded,
+    LocalProtocolError,
+    Message,
+    PeerDisconnected,
+    PeerId,
+    PeerIdentified,
+    RemoteProtocolError,
+    Verdict,
+)
+from p2pstack.apps.doc.document import Document
+from p2pstack.apps.doc.exchange import Exchanges
+from p2pstack.apps.doc.log import Log
+from p2pstack.apps.doc.messages import Kind, decode, encode
+from p2pstack.apps.doc.presence import MAX_PRESENCE, Editor, Presence, read_presence
+from p2pstack.apps.doc.update import read_update
+
+__all__ = ["MAX_GOSSIP", "SharedText", "Watcher", "network_of"]
+
+logger = logging.getLogger(__name__)
+
+#: bytes of an update that is told by gossip; others are told to by exchanges
+MAX_GOSSIP = 65_536
+#: updates that wait to be told; when there are more, exchanges tell them
+_MAX_UNTOLD = 256
+#: seconds between two messages of where our editors' cursors are
+_CURSOR_INTERVAL = 0.1
+
+#: is called with what happens: `Kind.UPDATE` and `Kind.PRESENCE` with their content, `Kind.STATUS` when others come or
+#: go, or something has been saved
+Watcher = Callable[[Kind, bytes], None]
+
+
+def network_of(name: str) -> str:
+    """What members of a document have in common; its name is not to be seen in it."""
+    return f"doc-{sha256(name.encode()).hexdigest()[:32]}"
+
+
+class SharedText:
+    """A text that is shared with all who name it the same. A service.
+
+    :param name: what members of it have agreed on
+    :param pubsub: a service of the same host
+    :param log: where it is kept; nowhere, unless one is given
+    :param interval: seconds between two exchanges with others that make sure that nothing was lost
+    """
+
+    def __init__(self, name: str, pubsub: GossipSub, *, log: Log | None = None, interval: float = 10.0) -> None:
+        self.name = name
+        self.topic = f"/p2pstack/{network_of(name)}/1.0.0"
+        self._pubsub = pubsub
+        self._log = log
+        self._interval = interval
+        self._watchers: list[Watcher] = []
+        self._unsaved: list[bytes] = []
+        self._untold: deque[bytes] = deque()
+        self._learnt = self._saved = 0
+        self._wake_writer, self._wake_teller, self._progress = Event(), Event(), Event()
+        self._cursors_moved = Event()
+        self._presence = Presence()
+        self._document: Document | None = None
+        self._exchanges: Exchanges | None = None
+        self._host: AbstractHost | None = None
+        #: what peers sent that was of no use, and how many edits waited in vain to be told by gossip
+        self.rejected = self.untold = 0
+
+    # --- what is there
+
+    @property
+    def document(self) -> Document:
+        """The text itself: to look at. What is to be told to others goes through the methods here.
+
+        :raises LocalProtocolError: the host does not run
+        """
+        if self._document is None:
+            raise LocalProtocolError(
+                f"{self.name} is not open: give it to a host, and use it within `async with host:`"
+            )
+        return self._document
+
+    @property
+    def exchanges(self) -> Exchanges:
+        """What repairs."""
+        assert self.document is not None
+        assert self._exchanges is not None
+        return self._exchanges
+
+    @property
+    def members(self) -> Collection[PeerId]:
+        """Peers connected that have this document, too."""
+        return self.exchanges.members
+
+    @property
+    def editors(self) -> Collection[Editor]:
+        """Who edits, everywhere."""
+        return self._presence.editors
+
+    @property
+    def presence(self) -> bytes:
+        """The same as a message's content."""
+        return self._presence.all
+
+    @property
+    def saved(self) -> bool:
+        """Whether all that is in the text is on disk."""
+        return self._saved == self._learnt
+
+    def __str__(self) -> str:
+        return str(self.document)
+
+    @contextmanager
+    def watch(self, watcher: Watcher) -> Generator[None]:
+        """Be told what happens, as long as the block lasts."""
+        self._watchers.append(watcher)
+        try:
+            yield
+        finally:
+            self._watchers.remove(watcher)
+
+    # --- to edit
+
+    async def insert(self, position: int, text: str) -> None:
+        """Write, and return when it is saved.
+
+        :raises LocalProtocolError: there is no such position
+        :raises LimitExceeded: there is no room for it
+        """
+        self._learn_of(self.document.insert(position, text), ours=True)
+        await self.wait_saved()
+
+    async def delete(self, position: int, count: int) -> None:
+        """Delete so many characters, and return when that is saved.
+
+        :raises LocalProtocolError: they are not there
+        """
+        self._learn_of(self.document.delete(position, count), ours=True)
+        await self.wait_saved()
+
+    def apply(self, update: bytes) -> bool:
+        """Take an update by an editor of ours; whether it fits to what is here.
+
+        :raises RemoteProtocolError: it is none
+        :raises LimitExceeded: there is no room for it
+        """
+        early = self.document.early
+        if news := self.document.apply(update):
+            self._learn_of(news, ours=True)
+        return self.document.early <= early
+
+    async def wait_saved(self) -> None:
+        """Wait until all that is in the text now is on disk."""
+        learnt = self._learnt
+        while self._saved < learnt:
+            await self._progress.wait()
+
+    def tell_presence(self, update: bytes, clients: set[int]) -> None:
+        """An editor of ours tells where it is. Its client ids are added to `clients`.
+
+        :raises RemoteProtocolError: it told nonsense
+        """
+        editors = read_presence(update)
+        ours = [editor for editor in editors if editor.client in clients or editor.state is not None]
+        clients.update(editor.client for editor in ours)
+        self._show(self._presence.tell(ours, owner=self._me, now=current_time()))
+
+    def leave(self, clients: Collection[int]) -> None:
+        """Editors of ours have gone."""
+        self._show(self._presence.leave(self._me, clients))
+
+    # --- life
+
+    async def run(self, host: AbstractHost, *, task_status: TaskStatus[None]) -> None:
+        """Live."""
+        document = self._document = Document(_unused(host, ()))
+        if self._log is not None:
+            document = self._document = _opened(host, self._log)
+        self._host = host
+        self._exchanges = Exchanges(
+            f"/p2pstack/{network_of(self.name)}/exchange/1.0.0",
+            document,
+            learn=self._learn_from,
+            interval=self._interval,
+        )
+        self._pubsub.add_validator(self.topic, _check)
+        try:
+            async with create_task_group() as tasks:
+                await tasks.start(self._exchanges.run, host)
+                await tasks.start(self._listen)
+                tasks.start_soon(self._tell)
+                tasks.start_soon(self._tell_cursors)
+                tasks.start_soon(self._forget)
+                tasks.start_soon(self._greet, host)
+                if self._log is not None:
+                    tasks.start_soon(self._write, self._log)
+                task_status.started()
+        finally:
+            if self._log is not None and self._unsaved:
+                self._log.add(self._unsaved)
+
+    @property
+    def _me(self) -> PeerId:
+        assert self._host is not None
+        return self._host.peer_id
+
+    async def _listen(self, *, task_status: TaskStatus[None]) -> None:
+        async with self._pubsub.subscribe(self.topic) as messages:
+            task_status.started()
+            async for message in messages:
+                if message.source is None or message.source == self._me:
+                    continue
+                kind, content = decode(message.data)
+                if kind is Kind.PRESENCE:
+                    news = self._presence.tell(read_presence(content), owner=message.source, now=current_time())
+                    self._notify(Kind.PRESENCE, news)
+                else:
+                    self._learn_from(content, message.received_from)
+
+    def _learn_from(self, update: bytes, peer: PeerId) -> bool:
+        """Take an update that a peer sent; whether it held anything new."""
+        document = self.document
+        early = document.early
+        try:
+            news = document.apply(update)
+        except LimitExceeded as error:
+            logger.warning("what %s sent of %s was not taken: %s", peer, self.name, error)
+            self.rejected += 1
+            return False
+        if news:
+            self._learn_of(news, ours=False)
+        if document.early > early:
+            self.exchanges.ask_if_early(peer)
+        return bool(news)
+
+    def _learn_of(self, news: bytes, *, ours: bool) -> None:
+        self._learnt += 1
+        if self._log is None:
+            self._saved += 1
+        else:
+            self._unsaved.append(news)
+            self._wake_writer.set()
+        self._notify(Kind.UPDATE, news)
+        if ours:
+            if len(news) > MAX_GOSSIP or len(self._untold) >= _MAX_UNTOLD:
+                self.untold += 1
+                self.exchanges.ask(self.members)
+            else:
+                self._untold.append(encode(Kind.UPDATE, news))
+                self._wake_teller.set()
+
+    def _show(self, news: bytes | None) -> None:
+        self._notify(Kind.PRESENCE, news)
+        self._cursors_moved.set()
+
+    def _notify(self, kind: Kind, content: bytes | None) -> None:
+        if content is not None:
+            for watcher in tuple(self._watchers):
+                watcher(kind, content)
+
+    async def _tell(self) -> None:
+        while True:
+            await self._wake_teller.wait()
+            self._wake_teller = Event()
+            while self._untold:
+                await self._pubsub.publish(self.topic, self._untold.popleft())
+
+    async def _tell_cursors(self) -> None:
+        while True:
+            await self._cursors_moved.wait()
+            self._cursors_moved = Event()
+            if update := self._presence.of(self._me):
+                await self._pubsub.publish(self.topic, encode(Kind.PRESENCE, update))
+            await sleep(_CURSOR_INTERVAL)
+
+    async def _forget(self) -> None:
+        while True:
+            await sleep(1.0)
+            self._notify(Kind.PRESENCE, self._presence.expire(current_time()))
+
+    async def _greet(self, host: AbstractHost) -> None:
+        """Whoever is new has to hear who edits, and is in the topic in a moment."""
+        with host.events.subscribe(PeerIdentified, PeerDisconnected) as events:
+            async for event in events:
+                self._notify(Kind.STATUS, b"")
+                if isinstance(event, PeerIdentified):
+                    await sleep(1.0)
+                    self._cursors_moved.set()
+
+    async def _write(self, log: Log) -> None:
+        while True:
+            await self._wake_writer.wait()
+            self._wake_writer = Event()
+            batch, self._unsaved = self._unsaved, []
+            await to_thread.run_sync(log.add, batch)
+            self._saved += len(batch)
+            progress, self._progress = self._progress, Event()
+            progress.set()
+            self._notify(Kind.STATUS, b"")
+            if log.outgrown(0) and log.outgrown(len(whole := self.document.update())):
+                unsaved, self._unsaved = self._unsaved, []
+                await to_thread.run_sync(log.replace, whole)
+                self._saved += len(unsaved)
+
+
+def _check(message: Message) -> Verdict:
+    """Whether an honest node can have sent this."""
+    try:
+        kind, content = decode(message.data)
+        if kind is Kind.UPDATE and len(content) <= MAX_GOSSIP:
+            read_update(content)
+            return Verdict.ACCEPT
+        if kind is Kind.PRESENCE and len(content) <= MAX_PRESENCE:
+            read_presence(content)
+            return Verdict.ACCEPT
+    except RemoteProtocolError as error:
+        logger.debug("%s: %s", message.source, error)
+    return Verdict.REJECT
+
+
+def _unused(host: AbstractHost, clients: Collection[int]) -> int:
+    """A number to write under that nobody has used, nor have we: not all that we wrote before may be here."""
+    while (client_id := host.random.getrandbits(32)) in clients:
+        pass
+    return client_id
+
+
+def _opened(host: AbstractHost, log: Log) -> Document:
+    """The document as it was kept.
+
+    :raises LocalProtocolError: what was kept is none
+    """
+    try:
+        kept = Document(0)
+        for update in log.updates:
+            kept.apply(update)
+        document = Document(_unused(host, kept.clocks))
+        document.apply(kept.update())
+    except (RemoteProtocolError, LimitExceeded) as error:
+        raise LocalProtocolError(f"{log.path} is damaged: {error}") from None
+    return document
