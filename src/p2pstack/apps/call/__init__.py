@@ -1,0 +1,1 @@
+"""Communication: voice, from one to another."""
