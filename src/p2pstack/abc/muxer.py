@@ -33,6 +33,17 @@ class MuxedStream(PushbackStream):
     def ended(self) -> bool:
         """Whether both directions are over, in whatever way."""
 
+    async def pump(self, take: Callable[[bytes], bool]) -> None:
+        """Give `take` all that arrives until it returns False, as it arrives where the muxer can do that: without a
+        task that is woken each time. It must not block; what it raises comes out here. Otherwise raises as `receive`
+        does. No other receive may run meanwhile."""
+        while take(await self.receive()):
+            pass
+
+    def send_nowait(self, data: bytes) -> bool:
+        """Send `data` if nothing has to be waited for. False where nothing was sent: then `send` it."""
+        return False
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:

@@ -12,10 +12,11 @@ the timer           sleeps until the router's deadline
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from anyio import Event, create_task_group, current_time, move_on_after, move_on_at
+from anyio import EndOfStream, Event, create_task_group, current_time, move_on_after, move_on_at
 from anyio.abc import TaskStatus
 from anyio.lowlevel import checkpoint
 
@@ -36,7 +37,7 @@ from p2pstack.pubsub.router import Link, Router
 from p2pstack.pubsub.streams import PeerStreams
 from p2pstack.pubsub.subscription import Gate, Item, Overflow, Subscriptions, TopicSubscription
 from p2pstack.pubsub.table import PeerTable
-from p2pstack.pubsub.validation import Outcome, Validation, Verdict
+from p2pstack.pubsub.validation import FEW, Outcome, Validation, Verdict
 
 __all__ = ["Driver"]
 
@@ -88,6 +89,7 @@ class Driver:
         self._reach = Event()
         self._over = False
         self._queued = 0  # messages, each for each peer
+        self._roused: dict[PeerStreams, None] | None = None  # whom there is something for, while a peer is heard
 
     # --- life
 
@@ -131,25 +133,50 @@ class Driver:
     async def read(self, streams: PeerStreams, stream: Stream) -> None:
         """Take what a peer says on a stream, for as long as that lives. What it said must be settled before it may say
         more: who sends faster than we can check is slowed down."""
-        peer, decoder, router, gate = streams.peer, self._make_decoder(), self.router, self.gate
-        if streams.heard:
-            router.restart_peer(peer)
-        streams.heard = True
-        async for data in stream:
+        peer, decoder, gate, unchecked = streams.peer, self._make_decoder(), self.gate, self._unchecked
+        held: list[bytes] = []
+
+        def take(data: bytes) -> bool:
             if gate.shut:
-                await gate.wait()
-            self.bytes_received += len(data)
-            decoder.receive_data(data)
-            now = current_time()
-            try:
-                while (rpc := decoder.next_rpc()) is not None:
-                    self.perform(router.receive(peer, rpc, now))
-            except RemoteProtocolError as error:
-                self.perform(router.misbehaved(peer, str(error), now))
-                raise
-            if self._unchecked:
-                await self._check()
-            await checkpoint()
+                held.append(data)
+                return False
+            self._hear(peer, decoder, data)
+            return not unchecked
+
+        if streams.heard:
+            self.router.restart_peer(peer)
+        streams.heard = True
+        with suppress(EndOfStream):
+            while True:
+                await stream.pump(take)
+                if held:
+                    await gate.wait()
+                    self._hear(peer, decoder, held.pop())
+                if unchecked:
+                    await self._check()
+                await checkpoint()
+
+    def _hear(self, peer: PeerId, decoder: RPCDecoder, data: bytes) -> None:
+        """Take what a peer says. All that it leads to for others goes out at the end of it; of new messages, only many
+        are left to be checked."""
+        router, unchecked, now = self.router, self._unchecked, current_time()
+        self.bytes_received += len(data)
+        decoder.receive_data(data)
+        self._roused = roused = dict[PeerStreams, None]()
+        try:
+            while (rpc := decoder.next_rpc()) is not None:
+                self.perform(router.receive(peer, rpc, now))
+            if unchecked and len(unchecked) <= FEW:
+                few = tuple(unchecked)
+                unchecked.clear()
+                self._validation.check_few(few)
+        except RemoteProtocolError as error:
+            self.perform(router.misbehaved(peer, str(error), now))
+            raise
+        finally:
+            self._roused = None
+            for streams in roused:
+                streams.send_now()
 
     async def _check(self) -> None:
         unchecked = tuple(self._unchecked)
@@ -253,7 +280,7 @@ class Driver:
         if streams := self.table.get(action.peer):
             if dropped := streams.outbox.put(action.rpc):
                 self._dropped(action.peer, "control", dropped)
-            streams.wake()
+            self._rouse(streams)
 
     def _forward(self, action: Forward) -> None:
         message = action.message
@@ -261,9 +288,15 @@ class Driver:
             if streams := self.table.get(peer):
                 if streams.outbox.put_message(message):
                     self._queued += 1
-                    streams.wake()
+                    self._rouse(streams)
                 else:
                     self._dropped(peer, "message", 1)
+
+    def _rouse(self, streams: PeerStreams) -> None:
+        if self._roused is None:
+            streams.wake()
+        else:
+            self._roused[streams] = None
 
     def _dropped(self, peer: PeerId | None, what: str, count: int) -> None:
         self.counts[SendDropped] += count

@@ -57,8 +57,8 @@ class PeerStreams:
     """
 
     __slots__ = (
-        "_config", "_give_up", "_host", "_protocols", "_room", "_wake", "bytes_sent", "heard", "inbound", "outbox",
-        "over", "peer", "protocol", "scope", "sending_since", "stalled", "up",
+        "_config", "_give_up", "_host", "_protocols", "_room", "_stream", "_untaken", "_wake", "bytes_sent", "heard",
+        "inbound", "outbox", "over", "peer", "protocol", "scope", "sending_since", "stalled", "up",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +85,8 @@ class PeerStreams:
         self._protocols = protocols
         self._config = config
         self._give_up: Callable[[], None] | None = None  # ends the stream that is open
+        self._stream: Stream | None = None  # that is open
+        self._untaken = b""  # what the stream did not take at once
         self._wake: Event | None = None
         self._room: Event | None = None
 
@@ -96,6 +98,21 @@ class PeerStreams:
             self._wake.set()
             self._wake = None
 
+    def send_now(self) -> None:
+        """There is something in the outbox, and nothing more is to come in this turn of the event loop: it is sent
+        without waking the writer, if the stream takes it at once."""
+        outbox, stream = self.outbox, self._stream
+        if self._wake is None or stream is None:
+            return
+        if not outbox.broken:
+            data = outbox.take()
+            if len(data) <= _PIECE and stream.send_nowait(data):
+                self.bytes_sent += len(data)
+                self._progressed()
+                return
+            self._untaken = data
+        self.wake()
+
     @property
     def crowded(self) -> bool:
         """Whether somebody who can wait should, before there is more to be sent."""
@@ -104,7 +121,11 @@ class PeerStreams:
     @property
     def busy(self) -> bool:
         """Whether something is still to be sent, and may yet be."""
-        return (self.sending_since is not None or bool(self.outbox)) and not self.stalled and not self.over
+        return (
+            (self.sending_since is not None or bool(self.outbox or self._untaken))
+            and not self.stalled
+            and not self.over
+        )
 
     async def progress(self) -> None:
         """Wait until something of the outbox has been sent, or never will be."""
@@ -146,6 +167,7 @@ class PeerStreams:
                 try:
                     stream = await connection.open_stream(*self._protocols)
                     self.outbox.clear()
+                    self._untaken = b""
                     on_open(self, stream)
                     self.protocol = stream.protocol
                     self.up.set()
@@ -184,7 +206,7 @@ class PeerStreams:
 
         try:
             async with create_task_group() as tasks:
-                self._give_up = give_up
+                self._give_up, self._stream = give_up, stream
                 tasks.start_soon(watch, name="pubsub watcher")
                 try:
                     await self._write(stream)
@@ -194,7 +216,7 @@ class PeerStreams:
             if broken is not None:
                 raise broken
         finally:
-            self._give_up = None
+            self._give_up = self._stream = self._wake = None
             if broken is None:
                 with move_on_after(self._config.close_timeout, shield=True):
                     await stream.aclose()
@@ -204,12 +226,12 @@ class PeerStreams:
     async def _write(self, stream: Stream) -> None:
         outbox = self.outbox
         while True:
-            while not outbox and not outbox.broken:
+            while not (outbox or self._untaken or outbox.broken):
                 self._wake = Event()
                 await self._wake.wait()
             if outbox.broken:
                 raise RemoteProtocolError(f"peer {self.peer} reads so slowly that it was not told what we are in")
-            data = outbox.take()
+            data, self._untaken = self._untaken or outbox.take(), b""
             try:
                 for start in range(0, len(data), _PIECE):
                     self.sending_since = current_time()

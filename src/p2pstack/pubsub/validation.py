@@ -32,10 +32,10 @@ from p2pstack.pubsub.signing import BAD_SIGNATURE, KeyRing
 from p2pstack.pubsub.validators import Inquiry, Outcome, Validator, Verdict
 from p2pstack.pubsub.verifier import Signature, Verifier
 
-__all__ = ["Outcome", "Validation", "ValidationConfig", "Validator", "Verdict"]
+__all__ = ["FEW", "Outcome", "Validation", "ValidationConfig", "Validator", "Verdict"]
 
 #: messages that are checked before other tasks get their turn: 2 ms where there is one core
-_STEP = 32
+FEW = 32
 #: Threads beside the event loop's own that verify, for all that is in this process.
 _THREADS = min(3, (os.cpu_count() or 1) - 1)
 _SHARED = Verifier(threads=_THREADS)
@@ -147,12 +147,16 @@ class Validation:
     async def check(self, batch: Sequence[Validate]) -> None:
         """Check messages of others, and settle all but those whose validators wait. Cancellation leaves none behind,
         and waits for some milliseconds where there are hundreds."""
-        for start in range(0, len(batch), _STEP):
+        for start in range(0, len(batch), FEW):
             if start:
                 await cancel_shielded_checkpoint()
-            outcomes = self._check(batch[start : start + _STEP])
-            if outcomes:
-                self._settle(outcomes)
+            self.check_few(batch[start : start + FEW])
+
+    def check_few(self, batch: Sequence[Validate]) -> None:
+        """The same there and then, of `FEW` messages at most."""
+        outcomes = self._check(batch)
+        if outcomes:
+            self._settle(outcomes)
 
     async def judge(self, message: Message) -> Outcome:
         """What the validators say of a message of our own. It counts towards no limit: its publisher waits."""

@@ -85,6 +85,12 @@ class SwarmStream(Stream):
     def send(self, item: bytes) -> "CoroutineType[Any, Any, None]":
         return self._outgoing.send(item)
 
+    def pump(self, take: Callable[[bytes], bool]) -> "CoroutineType[Any, Any, None]":
+        return self._inner.pump(take)
+
+    def send_nowait(self, data: bytes) -> bool:
+        return self._outgoing.send_nowait(data)
+
     def send_eof(self) -> "CoroutineType[Any, Any, None]":
         return self._inner.send_eof()
 

@@ -17,6 +17,8 @@ __all__ = ["YamuxStream"]
 
 #: A call that does not have to wait still lets other tasks run, and cancellation in, after about this many bytes.
 _YIELD_AFTER = 262_144
+#: Bytes that a call receives at most, unless it says otherwise.
+_MOST = 65_536
 #: What a call costs beside its bytes, in bytes: many small calls yield too.
 _CALL = 64
 
@@ -24,7 +26,17 @@ _CALL = 64
 class YamuxStream(MuxedStream):
     """Made by its connection. One task may receive and one may send at a time."""
 
-    __slots__ = ("_closed", "_connection", "_credit", "_readable", "_session", "_state", "_writable")
+    __slots__ = (
+        "_closed",
+        "_connection",
+        "_credit",
+        "_readable",
+        "_session",
+        "_state",
+        "_take",
+        "_take_error",
+        "_writable",
+    )
 
     def __init__(self, connection: "YamuxConnection", state: StreamState) -> None:
         self._connection = connection
@@ -35,6 +47,8 @@ class YamuxStream(MuxedStream):
         self._credit = _YIELD_AFTER
         self._readable: Event | None = None
         self._writable: Event | None = None
+        self._take: Callable[[bytes], bool] | None = None  # while `pump` waits
+        self._take_error: BaseException | None = None
 
     @property
     def stream_id(self) -> int:
@@ -47,7 +61,7 @@ class YamuxStream(MuxedStream):
 
     # --- receiving
 
-    async def receive(self, max_bytes: int = 65_536) -> bytes:
+    async def receive(self, max_bytes: int = _MOST) -> bytes:
         if self._closed:
             raise ClosedResourceError
         state = self._state
@@ -69,7 +83,8 @@ class YamuxStream(MuxedStream):
         state = self._state
         if self._readable is not None:
             raise BusyResourceError("receiving from")
-        while not state.inbox:
+        take = self._take
+        while not state.inbox and self._take is take:
             if self._closed:
                 raise ClosedResourceError
             if state.fin_received and not state.reset_here:
@@ -82,6 +97,38 @@ class YamuxStream(MuxedStream):
                 await self._readable.wait()
             finally:
                 self._readable = None
+
+    async def pump(self, take: Callable[[bytes], bool]) -> None:
+        while take(await self.receive()):
+            self._take = take
+            try:
+                await self._wait_readable()
+                if self._take is None:
+                    if self._take_error is not None:
+                        raise self._take_error
+                    return
+            finally:
+                self._take = self._take_error = None
+
+    def _pass_on(self, take: Callable[[bytes], bool]) -> bool:
+        """Give what has come to who pumps, there and then. False where that is for its task: the rest of much, what
+        came of it, an end, or where nothing has come."""
+        state, session = self._state, self._session
+        if not state.inbox or self._credit < 0:
+            return False
+        while state.inbox and self._credit >= 0:
+            data = session.read(state, _MOST)
+            if session.granting:
+                self._connection.wake_writer()
+            self._credit -= len(data) + _CALL
+            try:
+                if not take(data):
+                    self._take = None
+                    return False
+            except BaseException as error:  # noqa: BLE001 - none is lost: it comes out of `pump`
+                self._take, self._take_error = None, error
+                return False
+        return not (state.inbox or state.fin_received or state.ended)
 
     def unread(self, data: bytes) -> None:
         if not self._closed:
@@ -108,6 +155,14 @@ class YamuxStream(MuxedStream):
         elif self._credit < 0:
             self._credit = _YIELD_AFTER
             await checkpoint()
+
+    def send_nowait(self, data: bytes) -> bool:
+        state = self._state
+        if state.ended or state.finishing or self._writable is not None or not self._session.has_room(state, len(data)):
+            return False
+        self._session.write(state, data)
+        self._connection.wake_writer()
+        return True
 
     async def _send_rest(self, data: memoryview, written: int) -> None:
         state = self._state
@@ -167,7 +222,8 @@ class YamuxStream(MuxedStream):
 
     def wake_reader(self) -> None:
         """There is something to read, or an end. Called by the connection."""
-        if self._readable is not None:
+        take = self._take
+        if (take is None or not self._pass_on(take)) and self._readable is not None:
             self._readable.set()
 
     def wake_sender(self) -> None:

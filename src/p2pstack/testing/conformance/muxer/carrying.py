@@ -3,10 +3,12 @@
 from random import Random
 
 from anyio import (
+    EndOfStream,
     create_task_group,
     wait_all_tasks_blocked,
 )
 
+from p2pstack.testing.conformance.base import expected
 from p2pstack.testing.conformance.muxer.rig import MuxerRig, OneByteAtATime, receive_all
 
 __all__ = ["Carrying"]
@@ -126,3 +128,78 @@ class Carrying(MuxerRig):
                 await other.send(b"past it")
                 assert await (await listener.accept()).receive() == b"past it"
             tasks.cancel_scope.cancel()
+
+    # --- without waiting
+
+    async def test_a_pump_gives_all_that_arrives_until_the_end(self) -> None:
+        async with self.stream() as (one, other), create_task_group() as tasks:
+            taken: list[bytes] = []
+
+            async def pump() -> None:
+                with expected(EndOfStream, when="everything was taken"):
+                    await other.pump(lambda data: not taken.append(data))
+
+            tasks.start_soon(pump)
+            for number in range(300):
+                await one.send(number.to_bytes(2, "big") * 1_000)
+                if not number % 100:
+                    await wait_all_tasks_blocked()
+            await one.send_eof()
+            await wait_all_tasks_blocked()
+            assert b"".join(taken) == b"".join(number.to_bytes(2, "big") * 1_000 for number in range(300))
+
+    async def test_a_pump_ends_when_it_is_told_and_receiving_goes_on(self) -> None:
+        async with self.stream() as (one, other), create_task_group() as tasks:
+            for times in (1, 3):
+                taken: list[bytes] = []
+
+                def take(data: bytes, taken: list[bytes] = taken, times: int = times) -> bool:
+                    taken.append(data)
+                    return len(taken) < times
+
+                tasks.start_soon(other.pump, take)
+                for number in range(times):
+                    await wait_all_tasks_blocked()
+                    await one.send(b"%d" % number)
+                await wait_all_tasks_blocked()
+                assert taken == [b"%d" % number for number in range(times)]
+            await one.send(b"behind it")
+            assert await other.receive() == b"behind it"
+
+    async def test_what_a_taker_raises_comes_out_of_the_pump(self) -> None:
+        async with self.stream() as (one, other), create_task_group() as tasks:
+            numbers: list[int] = []
+
+            def take(data: bytes) -> bool:
+                numbers.append(int(data))  # ValueError where it is none
+                return True
+
+            async def pump() -> None:
+                with expected(ValueError, when="what takes the bytes raises it"):
+                    await other.pump(take)
+
+            tasks.start_soon(pump)
+            for data in (b"1", b"2", b"three"):
+                await one.send(data)
+                await wait_all_tasks_blocked()
+            assert numbers == [1, 2]
+            await one.send(b"4")
+            assert await other.receive() == b"4"
+
+    async def test_what_is_sent_without_waiting_arrives_whole_or_not_at_all(self) -> None:
+        async with self.stream() as (one, other):
+            sent = b""
+            for number in range(100):
+                data = number.to_bytes(2, "big") * 10_000
+                if one.send_nowait(data):
+                    sent += data
+                elif number % 10 == 0:
+                    break
+            received = b""
+            while len(received) < len(sent):
+                received += await other.receive()
+            assert received == sent
+            await one.send(b"more")
+            assert await other.receive() == b"more"
+            await one.aclose()
+            assert not one.send_nowait(b"too late")
