@@ -51,7 +51,7 @@ async def echo(stream: Stream) -> None:
 
 async def all_accepted(network: MemoryNetwork) -> None:
     """Until nobody waits to be accepted any longer, nor to be looked at."""
-    while any(listener._arrivals for listener in network._listeners.values()):
+    while any(listener._waiting for listener in network._listeners.values()):
         await checkpoint()
     for _ in range(5):
         await checkpoint()
