@@ -33,16 +33,18 @@ const { awareness } = provider
 
 // --- who we are
 
-const me = { name: remembered() || `${any(ADJECTIVES)} ${any(ANIMALS)}`, color: any(COLOURS) }
-const introduce = () => awareness.setLocalStateField('user', { ...me, colorLight: me.color + '33' })
-introduce()
-element('colour').style.background = me.color
-element('me').value = me.name
+const colourOf = name => COLOURS[[...name].reduce((sum, c) => (sum * 31 + c.codePointAt(0)) % 9973, 7) % COLOURS.length]
+const introduce = name => { // a name has its colour, so that who changes the one is drawn anew
+  const color = colourOf(name)
+  element('me').value = name
+  element('colour').style.background = color
+  awareness.setLocalStateField('user', { name, color, colorLight: color + '33' })
+}
+introduce(remembered() || `${any(ADJECTIVES)} ${any(ANIMALS)}`)
 element('me').addEventListener('change', event => {
-  me.name = event.target.value.trim() || me.name
-  event.target.value = me.name
-  remember(me.name)
-  introduce()
+  const name = event.target.value.trim() || awareness.getLocalState().user.name
+  remember(name)
+  introduce(name)
 })
 element('me').addEventListener('keydown', event => { if (event.key === 'Enter') view.focus() })
 

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pycrdt import Doc, Text, TransactionEvent, merge_updates
 
 from p2pstack import LimitExceeded, LocalProtocolError, RemoteProtocolError
-from p2pstack.apps.doc.update import ROOT, Update, read_state, read_update
+from p2pstack.apps.doc.update import ROOT, Name, Update, read_state, read_update
 
 __all__ = ["EMPTY", "MAX_DOCUMENT", "MAX_EARLY", "Document"]
 
@@ -45,6 +45,7 @@ class Document:
         self._limit = limit
         self._early: deque[Update] = deque()
         self._news: list[bytes] = []
+        self._pairs: set[Name] = set()
         self._size = 0  # at least what it takes as one update
         self._open(EMPTY)
 
@@ -56,6 +57,16 @@ class Document:
 
     def _note(self, event: TransactionEvent) -> None:
         self._news.append(event.update)
+
+    def _keep_in_mind(self, news: bytes) -> None:
+        """Which characters have two halves."""
+        made, pairs = read_update(news), self._pairs
+        pairs |= made.pairs
+        for client, first, end in made.deletes:
+            if end - first < len(pairs):
+                pairs.difference_update((client, clock) for clock in range(first, end))
+            else:
+                self._pairs = pairs = {p for p in pairs if p[0] != client or not first <= p[1] < end}
 
     def __str__(self) -> str:
         return str(self._text)
@@ -105,6 +116,7 @@ class Document:
             raise LocalProtocolError(f"expected text that has a form in UTF-8: {error}") from None
         self._make_room(size)
         self._text.insert(len(before[:position].encode()), text)
+        self._keep_in_mind(self._news[-1])
         return self._made()
 
     def delete(self, position: int, count: int) -> bytes:
@@ -119,6 +131,7 @@ class Document:
             )
         start = len(before[:position].encode())
         del self._text[start : start + len(before[position : position + count].encode())]
+        self._keep_in_mind(self._news[-1])
         return self._made()
 
     def apply(self, data: bytes) -> bytes | None:
@@ -145,11 +158,18 @@ class Document:
         return self._made() if self._news else None
 
     def _merge(self, update: Update) -> None:
+        if self._pairs or update.pairs:
+            read_update(update.data, self._pairs, update.pairs)
+            if any(name in update.pairs for name in self.clocks.items()):
+                raise RemoteProtocolError("expected whole characters, got more of one of which half is there already")
         self._make_room(len(update.data))
+        known = len(self._news)
         try:
             self._doc.apply_update(update.data)
         except ValueError as error:
             raise RemoteProtocolError(f"expected an update: {error}") from None
+        for news in self._news[known:]:
+            self._keep_in_mind(news)
         clocks = self.clocks
         if any(clocks.get(client, 0) < end for client, (_, end) in update.holds.items()):
             # Its characters name each other in a circle, and would be kept for ever in the hope of more.

@@ -15,17 +15,26 @@ kind       what it is
 4 string   characters
 =========  ==================================================================================================
 
-in the one text named `text`; and afterwards the names of characters that were deleted. Source: Yjs, update format 1
-(`UpdateEncoder.js`, `Item.js`, `DeleteSet.js`).
+in the one text named `text`; and afterwards the names of characters that were deleted.
+
+Clocks count units of UTF-16, so that a character beyond 16 bits has two. Between these nobody can have written, and an
+update that pretends so would cut the character to pieces: where such characters are alive, `pairs`, is kept in mind.
+
+Source: Yjs, update format 1 (`UpdateEncoder.js`, `Item.js`, `DeleteSet.js`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from p2pstack import RemoteProtocolError
 from p2pstack.apps.doc.encoding import Reader
 
-__all__ = ["MAX_CLOCK", "ROOT", "Update", "read_state", "read_update"]
+__all__ = ["MAX_CLOCK", "ROOT", "Name", "Update", "read_state", "read_update"]
+
+#: client and clock
+Name: TypeAlias = tuple[int, int]
 
 #: what the text is called within the document
 ROOT = "text"
@@ -45,6 +54,10 @@ class Update:
     holds: Mapping[int, tuple[int, int]]
     #: how many characters of a client have to be there, in the document or in the update
     needs: Mapping[int, int]
+    #: the second halves of its characters that have two, by client and clock
+    pairs: AbstractSet[Name]
+    #: what it says is deleted: client, first clock, and the one after the last
+    deletes: Sequence[tuple[int, int, int]]
 
     def fits(self, state: Mapping[int, int]) -> bool:
         """Whether nothing that it builds on is missing from a document in this state."""
@@ -67,53 +80,78 @@ def read_state(data: bytes) -> dict[int, int]:
     return state
 
 
-def read_update(data: bytes) -> Update:
+def read_update(data: bytes, *pairs: Collection[Name]) -> Update:
     """Read an update.
 
-    :raises RemoteProtocolError: it is none, or not one of a text
+    :param pairs: what must not be cut: the second halves of characters
+    :raises RemoteProtocolError: it is none, or not one of a text, or cuts what must not be
     """
     reader = Reader(data)
     holds: dict[int, tuple[int, int]] = {}
     needs: dict[int, int] = {}
+    brought: set[Name] = set()
+    deletes: list[tuple[int, int, int]] = []
+
+    def need(client: int, count: int, cut: int) -> None:
+        if count > needs.get(client, 0):
+            needs[client] = _clock(count)
+        for halves in pairs:
+            if (client, cut) in halves:
+                raise RemoteProtocolError(f"expected whole characters, got half of character {cut} of client {client}")
+
     for _ in range(_count(reader, data)):
         blocks, client, first = _count(reader, data), reader.uint(), reader.uint()
         if client in holds or not blocks:
             raise RemoteProtocolError(f"expected the characters of client {client} once, got them twice or none")
-        clock = _clock(first)
+        need(client, 0, first)
+        clock = first
         for _ in range(blocks):
-            clock = _clock(clock + _read_block(reader, needs))
+            length, text = _read_block(reader, need)
+            if text and length != len(text):
+                brought.update((client, clock + at) for at in _second_halves(text))
+            clock = _clock(clock + length)
         holds[client] = first, clock
     for _ in range(_count(reader, data)):
         client = reader.uint()
         for _ in range(_count(reader, data)):
-            _need(needs, client, _clock(reader.uint() + _length(reader)))
+            first = reader.uint()
+            end = first + _length(reader)
+            need(client, end, first)
+            need(client, end, end)
+            deletes.append((client, first, end))
     reader.end()
-    return Update(data, holds, needs)
+    return Update(data, holds, needs, brought, deletes)
 
 
-def _read_block(reader: Reader, needs: dict[int, int]) -> int:
-    """Read what follows one another, of one client; how many characters these are."""
+def _read_block(reader: Reader, need: Callable[[int, int, int], None]) -> tuple[int, str]:
+    """Read what follows one another, of one client; how many units of UTF-16 these are, and the text if they live."""
     info = reader.byte()
     kind = info & 0x1F
     if info == _GC:
-        return _length(reader)
+        return _length(reader), ""
     if info & _HAS_ORIGIN:
-        _need(needs, reader.uint(), _clock(reader.uint() + 1))
+        client, clock = reader.uint(), reader.uint()
+        need(client, clock + 1, clock + 1)
     if info & _HAS_RIGHT_ORIGIN:
-        _need(needs, reader.uint(), _clock(reader.uint() + 1))
+        client, clock = reader.uint(), reader.uint()
+        need(client, clock + 1, clock)
     if not info & (_HAS_ORIGIN | _HAS_RIGHT_ORIGIN) and (reader.uint() != 1 or reader.text() != ROOT):
         raise RemoteProtocolError(f"expected characters of the text {ROOT!r}, got something else's")
     if kind == _DELETED and info & 0x20 == 0:
-        return _length(reader)
+        return _length(reader), ""
     if kind == _STRING and info & 0x20 == 0 and (text := reader.text()):
-        # Yjs counts in units of UTF-16: what lies beyond 16 bits takes two.
-        return len(text) + sum(character > "\uffff" for character in text)
+        return len(text) + sum(character > "\uffff" for character in text), text
     raise RemoteProtocolError(f"expected characters, deleted or not, got kind {info & 0x3F} or an empty string")
 
 
-def _need(needs: dict[int, int], client: int, count: int) -> None:
-    if count > needs.get(client, 0):
-        needs[client] = count
+def _second_halves(text: str) -> Iterator[int]:
+    """Where they are in a text, in units of UTF-16."""
+    at = 0
+    for character in text:
+        at += 1
+        if character > "\uffff":
+            yield at
+            at += 1
 
 
 def _count(reader: Reader, data: bytes) -> int:
