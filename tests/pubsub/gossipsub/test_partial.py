@@ -240,7 +240,7 @@ def test_a_group_without_news_is_forgotten_after_five_heartbeats() -> None:
     made.says(a, partial=Partial("t", b"theirs", None, b"\1"))
     for left in (2, 2, 2, 2, 0):
         made.beat()
-        assert len(made.router._partials._groups["t"]) == left
+        assert len(made.router._partials._groups.of("t")) == left
 
 
 def test_a_peer_that_is_gone_leaves_nothing() -> None:
@@ -249,7 +249,7 @@ def test_a_peer_that_is_gone_leaves_nothing() -> None:
     publish(made, Letters(ABC, 1))
     made.says(a, partial=Partial("t", b"theirs", None, b"\1"))
     made.router.remove_peer(a, made.now)
-    (group,) = made.router._partials._groups["t"].values()
+    (group,) = made.router._partials._groups.of("t").values()
     assert not group.peers
 
 
@@ -265,7 +265,7 @@ def test_a_peer_that_left_the_topic_is_sent_nothing_more_of_it() -> None:
     actions = publish(made, word)
     assert (parts(actions, a), parts(actions, b)) == ([], [(None, b"\3")])
     assert parts(made.beat(), a) == []
-    assert list(made.router._partials._groups["t"]) == [b"group"]
+    assert list(made.router._partials._groups.of("t")) == [b"group"]
 
 
 # --- what is wrong
@@ -276,15 +276,15 @@ def test_of_groups_that_peers_begin_only_so_many_are_remembered_and_a_flood_cost
     a = peer(made, "a")
     for number in range(150):
         made.says(a, partial=Partial("t", b"%d" % number, None, b"\1"))
-    assert len(made.router._partials._groups["t"]) == 8
+    assert len(made.router._partials._groups.of("t")) == 8
     assert made.router.score(a) < 0
     for name in range(100):
         other = peer(made, name)
         for number in range(8):
             made.says(other, partial=Partial("t", b"%d %d" % (name, number), None, b"\1"))
-    assert len(made.router._partials._groups["t"]) == 255
+    assert len(made.router._partials._groups.of("t")) == 255
     publish(made, Letters(ABC, 1))
-    assert len(made.router._partials._groups["t"]) == 256
+    assert len(made.router._partials._groups.of("t")) == 256
 
 
 LONGEST_ID, LONGEST = bytes(1_024), bytes(64 << 10)
@@ -303,8 +303,27 @@ def test_metadata_and_group_ids_that_are_too_long_are_kept_nowhere_and_paid_for(
         assert made.router.score(attacker) < 0
         made.beat()
     assert made.router._quotas.breaches == {"parts metadata or group ids too long": 3}
-    (group,) = made.router._partials._groups["t"].values()
+    (group,) = made.router._partials._groups.of("t").values()
     assert [known.has for known in group.peers.values()] == [LONGEST]
+
+
+def test_many_groups_with_long_metadata_are_no_way_to_fill_memory() -> None:
+    made = lab(PartialTopic(), GossipSubConfig(max_partial_groups_per_peer=255))
+    attacker, honest = peer(made, "attacker"), peer(made, "honest")
+    for number in range(200):
+        made.says(attacker, partial=Partial("t", b"%d" % number, None, LONGEST))
+    held = made.router._partials._groups._held
+    assert list(held.values()) == [1 << 20]
+    assert made.router.score(attacker) < 0
+    says = Partial("t", b"0", None, LONGEST)
+    assert of(made.says(honest, partial=says), DeliverPartial) == [DeliverPartial(honest, says)]
+    assert sorted(held.values()) == [64 << 10, 1 << 20]
+    for _ in range(5):
+        made.beat()
+    assert not held
+    made.says(honest, partial=says)
+    made.router.remove_peer(honest, made.now)
+    assert not held
 
 
 def test_metadata_that_grows_when_it_is_merged_stays_within_the_limit() -> None:
@@ -313,7 +332,7 @@ def test_metadata_that_grows_when_it_is_merged_stays_within_the_limit() -> None:
     kept = []
     for letter in b"abc":
         made.says(a, partial=Partial("t", b"group", None, bytes([letter]) * 30_000))
-        (group,) = made.router._partials._groups["t"].values()
+        (group,) = made.router._partials._groups.of("t").values()
         kept += [known.has for known in group.peers.values()]
     assert kept == [b"a" * 30_000, b"a" * 30_000 + b"b" * 30_000, b"c" * 30_000]
     assert made.router.score(a) == 0.0
@@ -328,7 +347,7 @@ def test_we_tell_nothing_that_peers_would_find_too_long() -> None:
     for message in (Long(ABC), Letters(ABC, group=LONGEST_ID + b"\0")):
         with pytest.raises(LocalProtocolError, match="at most 1,024 bytes and parts metadata of at most 65,536, got"):
             publish(made, message)
-    assert not made.router._partials._groups["t"]
+    assert not made.router._partials._groups.of("t")
 
 
 def test_metadata_that_makes_no_sense_is_paid_for() -> None:

@@ -120,6 +120,8 @@ class GossipSubConfig:
     """Longest id of a group."""
     max_parts_metadata_bytes: int = 64 << 10
     """Longest parts metadata: it is kept for each peer and group."""
+    max_partial_bytes_per_peer: int = 1 << 20
+    """Bytes of parts metadata that are kept for a peer, of all its groups."""
 
     protocols: Collection[str] = PROTOCOLS
     """What is spoken, the preferred protocol first; some of these, and not only floodsub."""
@@ -177,6 +179,7 @@ _NOT_NEGATIVE = (
     "max_idontwant_ids",
     "max_ihave_ids",
     "max_ihave_messages",
+    "max_partial_bytes_per_peer",
     "max_partial_groups",
     "max_partial_groups_per_peer",
     "max_parts_metadata_bytes",

@@ -16,6 +16,8 @@ a peer begins a group      it is remembered, and answered once we publish it: 25
 a peer leaves the topic    what it told is forgotten, and it is told nothing more, unless it speaks of a group again
 metadata above 64 KiB, or  what comes with it is not looked at, and the peer pays: it would be kept for each peer and
 a group's id above 1 KiB   each group
+metadata beyond 1 MiB in   it is not kept, nor what comes with it looked at, and the peer pays for more of it than an
+all groups of a peer       honest one would send
 a heartbeat                who is new in the mesh, and some outside it, are told our metadata of what we published
 5 heartbeats without news  the group is forgotten
 =========================  =========================================================================================
@@ -36,39 +38,13 @@ from collections.abc import Iterable
 from p2pstack.errors import LocalProtocolError, RemoteProtocolError
 from p2pstack.pubsub.actions import DeliverPartial
 from p2pstack.pubsub.events import Rejected
+from p2pstack.pubsub.gossipsub.groups import Group, Groups
 from p2pstack.pubsub.gossipsub.parts import PartialMessage, PartialTopic
 from p2pstack.pubsub.gossipsub.peers import Peer
 from p2pstack.pubsub.gossipsub.shared import Shared
 from p2pstack.pubsub.rpc import Partial, Subscribe
 
 __all__ = ["Partials"]
-
-
-class _Known:
-    """What is known between us and a peer of a group."""
-
-    __slots__ = ("has", "told")
-
-    def __init__(self) -> None:
-        #: the metadata of the peer; None: it told none
-        self.has: bytes | None = None
-        #: our metadata as we told it last
-        self.told: bytes | None = None
-
-
-class _Group:
-    """The parts of one message."""
-
-    __slots__ = ("begun_by", "left", "message", "peers")
-
-    def __init__(self, begun_by: Peer | None, left: int) -> None:
-        #: who spoke of it first; None: we did, or have published it since
-        self.begun_by = begun_by
-        #: what we have of it
-        self.message: PartialMessage | None = None
-        self.peers: dict[Peer, _Known] = {}
-        #: heartbeats until it is forgotten
-        self.left = left
 
 
 class Partials:
@@ -82,7 +58,7 @@ class Partials:
         self._score = shared.score
         self._outgoing = shared.outgoing
         self._topics: dict[str, PartialTopic] = {}
-        self._groups: dict[str, dict[bytes, _Group]] = {}
+        self._groups = Groups(shared.config)
 
     def __bool__(self) -> bool:
         """Whether any topic has messages in parts."""
@@ -101,7 +77,7 @@ class Partials:
                 "are told of it when they connect"
             )
         self._topics[topic] = how
-        self._groups.setdefault(topic, {})
+        self._groups.enable(topic)
 
     def subscription(self, topic: str) -> Subscribe:
         """How we subscribe to a topic."""
@@ -139,19 +115,13 @@ class Partials:
         :param members: the mesh, or those who get messages in its stead
         :raises LocalProtocolError: the topic has no messages in parts, or the message has an id or metadata too long
         """
-        groups = self._groups.get(topic)
-        if groups is None:
+        if topic not in self._topics:
             raise LocalProtocolError(f"expected topic {topic!r} to have messages in parts: enable them, then join it")
         self._expect_short(message)
-        group = groups.get(message.group_id)
-        if group is None:
-            group = groups[message.group_id] = _Group(None, self._config.partial_ttl)
-        group.message = message
-        group.begun_by = None
-        group.left = self._config.partial_ttl
+        group = self._groups.ours(topic, message)
         for peer in members:
             if self.speaks_with(peer, topic):
-                group.peers.setdefault(peer, _Known())
+                group.known(peer)
         for peer in tuple(group.peers):
             self._send(peer, topic, message, group)
 
@@ -166,10 +136,11 @@ class Partials:
         if self._overlong(partial.group_id, partial.parts_metadata or b""):
             self._quotas.take(self._quotas.overlong, peer)
             return
-        group = self._group(peer, topic, partial.group_id)
+        group = self._groups.theirs(peer, topic, partial.group_id)
         if group is None:
+            self._quotas.take(self._quotas.groups, peer)
             return
-        known = group.peers.setdefault(peer, _Known())
+        known = group.known(peer)
         if partial.parts_metadata is not None:
             before = known.has
             try:
@@ -178,7 +149,11 @@ class Partials:
                 self._failed(peer, topic, error)
                 return
             # What the application makes of two may be longer than either: then the newer has to do.
-            known.has = partial.parts_metadata if self._overlong(b"", merged) else merged
+            if not self._groups.remember(
+                peer, known, partial.parts_metadata if self._overlong(b"", merged) else merged
+            ):
+                self._quotas.take(self._quotas.hoarded, peer)
+                return
             if known.has == before and partial.message is None:
                 return
         self._outgoing.do(DeliverPartial(peer.id, partial))
@@ -188,53 +163,31 @@ class Partials:
     def gossip(self, topic: str, peers: Iterable[Peer]) -> None:
         """Tell peers what we have, of each group once: those that have not been told, or told us, of it before."""
         speaking = [peer for peer in peers if self.speaks_with(peer, topic)]
-        for group_id, group in self._groups.get(topic, {}).items():
+        for group_id, group in self._groups.of(topic).items():
             if group.message is None:
                 continue
             metadata = group.message.parts_metadata
             for peer in speaking:
                 if peer not in group.peers:
-                    known = group.peers[peer] = _Known()
-                    known.told = metadata
+                    group.known(peer).told = metadata
                     self._outgoing.to(peer).partial.append(Partial(topic, group_id, None, metadata))
 
     def has_news(self, topic: str) -> bool:
         """Whether there is anything to tell outside the mesh."""
-        return any(group.message is not None for group in self._groups.get(topic, {}).values())
+        return any(group.message is not None for group in self._groups.of(topic).values())
 
     def age(self) -> None:
         """A heartbeat is over."""
-        for groups in self._groups.values():
-            for group_id, group in tuple(groups.items()):
-                group.left -= 1
-                if not group.left:
-                    del groups[group_id]
+        self._groups.age()
 
     def leave(self, peer: Peer, topic: str) -> None:
         """A peer left a topic."""
-        if groups := self._groups.get(topic):
-            for group_id, group in tuple(groups.items()):
-                group.peers.pop(peer, None)
-                if group.begun_by is peer:
-                    del groups[group_id]
+        self._groups.leave(peer, topic)
 
     def forget(self, peer: Peer) -> None:
         """A peer is gone."""
-        for topic in self._groups:
-            self.leave(peer, topic)
-
-    def _group(self, peer: Peer, topic: str, group_id: bytes) -> _Group | None:
-        """A group that a peer speaks of; None where it speaks of too many."""
-        groups = self._groups[topic]
-        group = groups.get(group_id)
-        if group is None:
-            begun = [group.begun_by for group in groups.values() if group.begun_by is not None]
-            config = self._config
-            if len(begun) >= config.max_partial_groups or begun.count(peer) >= config.max_partial_groups_per_peer:
-                self._quotas.take(self._quotas.groups, peer)
-                return None
-            group = groups[group_id] = _Group(peer, config.partial_ttl)
-        return group
+        for topic in self._topics:
+            self._groups.leave(peer, topic)
 
     def _overlong(self, group_id: bytes, metadata: bytes) -> bool:
         config = self._config
@@ -250,7 +203,7 @@ class Partials:
                 f"{len(message.parts_metadata):,}"
             )
 
-    def _send(self, peer: Peer, topic: str, message: PartialMessage, group: _Group) -> None:
+    def _send(self, peer: Peer, topic: str, message: PartialMessage, group: Group) -> None:
         """Send a peer the parts that it lacks, and our metadata where it does not know it."""
         known = group.peers[peer]
         parts = None
@@ -258,7 +211,7 @@ class Partials:
             try:
                 parts = message.parts_for(known.has)
             except Exception as error:  # noqa: BLE001
-                known.has = None
+                self._groups.remember(peer, known, None)
                 self._failed(peer, topic, error)
                 return
         metadata: bytes | None = message.parts_metadata
@@ -268,7 +221,8 @@ class Partials:
             return
         encoded = None
         if parts is not None:
-            encoded, known.has = parts
+            encoded, has = parts
+            self._groups.remember(peer, known, has)
         if metadata is not None:
             known.told = metadata
         self._outgoing.to(peer).partial.append(Partial(topic, message.group_id, encoded, metadata))

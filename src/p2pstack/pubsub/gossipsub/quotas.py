@@ -17,6 +17,7 @@ subscriptions not taken       -                   1,000
 messages asked for too often  none                5: some copies are lost
 groups of parts not taken     none                100: so many peers may begin one at the same time
 metadata, group ids too long  none                none: nobody has as much to tell
+metadata beyond what is kept  none                100: many groups may be large at the same time
 ============================  ==================  ==================================================================
 
 Source: libp2p specs, pubsub/gossipsub 1.1, "Spam Protection Measures", and 1.2, "Parameters"; the second limits are
@@ -52,6 +53,7 @@ class Quotas:
         "asked",
         "breaches",
         "groups",
+        "hoarded",
         "ihave",
         "insisted",
         "iwant",
@@ -78,6 +80,7 @@ class Quotas:
         self.refused = Limit("subscriptions not taken", None, 1_000)
         self.insisted = Limit("messages asked for too often", 0, 5)
         self.groups = Limit("groups of parts not taken", 0, 100)
+        self.hoarded = Limit("parts metadata beyond what is kept of a peer", 0, 100)
         self.overlong = Limit("parts metadata or group ids too long", 0, 0)
 
     def take(self, limit: Limit, peer: Peer, amount: int = 1) -> int:
