@@ -8,7 +8,7 @@ watched, bytes unread.
 import os
 import socket
 import stat
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from anyio.lowlevel import checkpoint
 
 from p2pstack import Host, Yamux, ping
 from p2pstack.abc.events import ConnectionEnded, Event, LimitHit, Subscription
+from p2pstack.abc.service import Service
 from p2pstack.identity.keys import PrivateKey
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.muxers.budget import ReceiveBudget
@@ -28,7 +29,19 @@ from p2pstack.swarm.config import SwarmConfig
 from .attacker import Attacker
 
 #: Seconds that anything may take which is not a deadline of its own.
-PATIENCE = 30.0
+PATIENCE = 40.0
+
+#: Seconds of a deadline that no test meets: what it would end takes for ever instead, however slow the machine.
+NEVER = 600.0
+
+#: Seconds of a deadline that a test waits for. What is not to meet it keeps within it on a machine that has other work.
+BRIEF = 0.6
+
+#: Seconds after which `BRIEF` may be over, however coarse the clock.
+ALMOST = 0.9 * BRIEF
+
+#: Seconds within which something happens that does not wait for `NEVER`.
+SOON = 20.0
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,14 @@ def budget_of(host: Host) -> ReceiveBudget:
 def _identify(host: Host) -> Identify:
     (identify,) = (service for service in host._services if isinstance(service, Identify))
     return identify
+
+
+def limits(**chosen: Any) -> SwarmConfig:
+    """Limits of a test's choice, with no other deadlines than those it chooses."""
+    deadlines = dict.fromkeys(
+        ("upgrade_timeout", "negotiation_timeout", "dial_address_timeout", "dial_peer_timeout"), NEVER
+    )
+    return SwarmConfig(**{**deadlines, **chosen})
 
 
 class Scene:
@@ -164,19 +185,24 @@ async def scene(
     budget: int = 256 << 20,
     muxer: Mapping[str, Any] | None = None,
     send_buffer: int | None = None,
+    services: Sequence[Service] = (),
     **options: Any,
 ) -> AsyncGenerator[Scene]:
     """A host with limits of the test's choice, and what is attacked in it.
+
+    It waits for ever where a test does not say how long: what is seen at once was not waited for.
 
     :param budget: bytes that its applications may leave unread
     :param muxer: parameters of yamux
     :param send_buffer: bytes that the kernel takes from it: few, where somebody is to be seen not reading
     :param options: parameters of `Host`
     """
+    patient = [] if any(isinstance(service, Identify) for service in services) else [Identify(timeout=NEVER)]
     victim = Host(
         listen=["/ip4/127.0.0.1/tcp/0"],
-        config=config,
-        muxers=[Yamux(budget=ReceiveBudget(budget), **(muxer or {}))],
+        config=config or limits(),
+        muxers=[Yamux(budget=ReceiveBudget(budget), **{"write_timeout": NEVER, **(muxer or {})})],
+        services=[*patient, *services],
         **options,
     )
     async with victim as host, Host() as friend:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from anyio import BrokenResourceError, create_task_group, current_time, to_thread
 
-from p2pstack import Host, LimitExceeded, PrivateKey, SwarmConfig
+from p2pstack import Host, LimitExceeded, PrivateKey
 from p2pstack.abc.events import LimitHit
 
 from .attacker import HEADER, YAMUX, Attacker, address_of, line
-from .scene import scene
+from .scene import ALMOST, BRIEF, SOON, limits, scene
 
 Steps = Callable[[Attacker], Any]
 
@@ -44,26 +44,29 @@ async def _half_a_muxer(attacker: Attacker) -> None:
     await attacker.send(attacker.seal(HEADER + line(YAMUX)[:3]))
 
 
-@pytest.mark.parametrize(
-    "steps",
-    [_silent, _half_a_line, _half_a_proposal, _half_a_handshake, _half_a_muxer],
-    ids=lambda steps: steps.__name__,
-)
-async def test_a_connection_that_comes_to_nothing_ends_at_the_deadline(steps: Steps) -> None:
-    async with scene(config=SwarmConfig(upgrade_timeout=0.15)) as s:
-        async with await s.attacker(secure=False) as attacker:
+async def test_connections_that_come_to_nothing_end_at_the_deadline() -> None:
+    lasted: dict[Steps, float] = {}
+    async with scene(config=limits(upgrade_timeout=BRIEF)) as s, create_task_group() as tasks:
+
+        async def attempt(steps: Steps) -> None:
             began = current_time()
-            await steps(attacker)
-            await s.wait_for(lambda: s.host._swarm.pending)
-            await attacker.drain()
-            assert 0.1 <= current_time() - began < 4
-        assert s.host._swarm.pending == 0
+            async with await s.attacker(secure=False) as attacker:
+                await steps(attacker)
+                await attacker.drain()
+                lasted[steps] = current_time() - began
+
+        attempts = (_silent, _half_a_line, _half_a_proposal, _half_a_handshake, _half_a_muxer)
+        for steps in attempts:
+            tasks.start_soon(attempt, steps)
+        await s.wait_for(lambda: s.host._swarm.pending == len(attempts))
+        await s.wait_for(lambda: len(lasted) == len(attempts) and s.host._swarm.pending == 0)
+    assert {steps: seconds for steps, seconds in lasted.items() if not ALMOST <= seconds < SOON} == {}
 
 
 async def test_a_byte_now_and_then_buys_no_time() -> None:
-    async with scene(config=SwarmConfig(upgrade_timeout=0.15)) as s, await s.attacker(secure=False) as attacker:
+    async with scene(config=limits(upgrade_timeout=BRIEF)) as s:
         began = current_time()
-        async with create_task_group() as tasks:
+        async with await s.attacker(secure=False) as attacker, create_task_group() as tasks:
 
             async def drip() -> None:
                 with suppress(BrokenResourceError):
@@ -74,7 +77,7 @@ async def test_a_byte_now_and_then_buys_no_time() -> None:
             tasks.start_soon(drip)
             await attacker.drain()
             tasks.cancel_scope.cancel()
-        assert 0.1 <= current_time() - began < 4
+        assert ALMOST <= current_time() - began < SOON
 
 
 @pytest.mark.parametrize(
@@ -99,7 +102,7 @@ async def test_what_is_no_upgrade_is_closed_at_once(first: bytes) -> None:
         began = current_time()
         await attacker.send(first)
         await attacker.drain()
-        assert current_time() - began < 4
+        assert current_time() - began < SOON
 
 
 async def test_a_security_protocol_nobody_speaks_is_refused_and_another_may_be_proposed() -> None:
@@ -133,7 +136,7 @@ async def test_junk_on_many_connections_does_not_keep_a_friend_waiting() -> None
             await to_thread.run_sync(attack, *address_of(s.host.addrs[0]))
             tasks.cancel_scope.cancel()
         assert len(rtts) > 5
-        assert sorted(rtts)[int(len(rtts) * 0.99)] < 2
+        assert sorted(rtts)[int(len(rtts) * 0.99)] < 5
         assert s.host._swarm.pending <= 128
 
 
@@ -203,7 +206,7 @@ def _received(sock: socket.socket) -> list[bytes]:
 
 
 async def test_there_are_so_many_connections_and_no_more() -> None:
-    async with scene(config=SwarmConfig(max_connections=3)) as s:
+    async with scene(config=limits(max_connections=3)) as s:
         async with await s.attacker() as one, await s.attacker() as other:
             async with await s.attacker(secure=False) as third:
                 assert await third.drain() == b""

@@ -12,7 +12,7 @@ from p2pstack.abc.connection import Stream
 from p2pstack.abc.events import LimitHit, ListenerClosed
 
 from .attacker import FIN, RST, SYN, WINDOW_UPDATE, Attacker, Deaf, data, frame, line
-from .scene import scene
+from .scene import SOON, scene
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ async def test_a_subscription_ends_with_a_host_that_failed() -> None:
     with pytest.raises(ZeroDivisionError):
         async with host:
             raise ZeroDivisionError
-    with fail_after(20):
+    with fail_after(SOON):
         assert [event async for event in events] == []
 
 
@@ -63,7 +63,7 @@ async def test_all_who_share_a_dial_hear_that_the_host_ended(stranger: PeerId) -
         errors.append(caught.value)
 
     async with Deaf() as one, Deaf() as other, create_task_group() as tasks:
-        with fail_after(20):
+        with fail_after(SOON):
             async with Host() as host:
                 tasks.start_soon(call, one.addr)
                 await one.called.wait()
@@ -81,7 +81,7 @@ async def test_a_host_that_ends_is_not_kept_by_its_dials(stranger: PeerId) -> No
             with pytest.raises(ConnectionClosed):
                 await host.connect([deaf.addr, f"/p2p/{stranger}"])
 
-        with fail_after(20):
+        with fail_after(SOON):
             async with Host() as host:
                 tasks.start_soon(call)
                 await deaf.called.wait()
@@ -100,7 +100,7 @@ async def test_a_handler_that_waits_for_ever_ends_with_the_host() -> None:
             ended.set()
 
     async with Host() as friend:
-        with fail_after(20):
+        with fail_after(SOON):
             async with host:
                 stream = await friend.open_stream(host.addrs[0], "/wait/1.0.0")
                 await began.wait()

@@ -13,14 +13,14 @@ import pytest
 from anyio import BrokenResourceError, ClosedResourceError, Event, create_task_group, current_time, fail_after
 from anyio.lowlevel import checkpoint
 
-from p2pstack import ConnectionClosed, DialError, Host, LimitExceeded, RemoteProtocolError, SwarmConfig
+from p2pstack import ConnectionClosed, DialError, Host, LimitExceeded, RemoteProtocolError
 from p2pstack.abc.connection import Stream
 from p2pstack.abc.events import LimitHit
 from p2pstack.protocols.echo import Echo
 from p2pstack.protocols.perf import Perf
 
 from .attacker import DATA, FIN, GO_AWAY, HEADER, PING, RST, SYN, WINDOW_UPDATE, Attacker, data, frame, line
-from .scene import Census, budget_of, scene
+from .scene import BRIEF, SOON, Census, budget_of, limits, scene
 
 WINDOW = 262_144
 
@@ -58,7 +58,7 @@ async def test_a_violation_is_told_and_ends_its_connection(violation: str) -> No
         goodbye = await attacker.until(GO_AWAY)
         await attacker.drain()
         assert goodbye.length == 1
-        assert current_time() - began < 4
+        assert current_time() - began < SOON
         error = (await s.end_of(attacker.peer_id)).error
         assert isinstance(error, RemoteProtocolError)
         assert text in str(error)
@@ -112,13 +112,13 @@ async def test_streams_opened_and_reset_without_end_leave_nothing() -> None:
             rtts += await s.ping()
         await s.wait_for(lambda: Census.of(s.host).streams == 0)
         assert s.host.connections_to(attacker.peer_id)
-        assert median(rtts) < 2
+        assert median(rtts) < 5
         tasks.cancel_scope.cancel()
 
 
 async def test_many_connections_with_many_streams_fill_no_host() -> None:
     """200 peers of one address with 256 streams each, within limits a tenth as large."""
-    config = SwarmConfig(max_inbound_streams=64, max_inbound_streams_in_all=400)
+    config = limits(max_inbound_streams=64, max_inbound_streams_in_all=400)
     async with scene(config=config) as s, create_task_group() as tasks:
 
         @s.host.handle("/wait/1.0.0")
@@ -144,10 +144,10 @@ async def test_pings_that_are_never_read_cost_no_memory() -> None:
     async with scene() as s, await s.attacker() as attacker:
         (connection,) = s.host.connections_to(attacker.peer_id)
         session = connection._muxed.session  # type: ignore[attr-defined]
-        for _ in range(40):
+        for _ in range(8):
             await attacker.send_frames(*[frame(PING, SYN, 0, 7)] * 25_000)
             assert len(session._outbox.control) <= 12 * 32 + 12 * 3
-        await s.wait_for(lambda: session.liveness.ignored > 900_000)
+        await s.wait_for(lambda: session.liveness.ignored > 180_000)
 
 
 Work = Callable[[Attacker, Iterator[int]], Awaitable[None]]
@@ -166,7 +166,7 @@ async def _download(attacker: Attacker, numbers: Iterator[int]) -> None:
 
 @pytest.mark.parametrize("work", [_open, _download], ids=lambda work: work.__name__)
 async def test_a_peer_that_makes_work_and_never_reads_is_cut(work: Work) -> None:
-    options: dict[str, Any] = {"muxer": {"write_timeout": 0.2}, "services": [Perf()]}
+    options: dict[str, Any] = {"muxer": {"write_timeout": BRIEF}, "services": [Perf()]}
     async with scene(send_buffer=4_096, **options) as s, create_task_group() as tasks:
         attacker = await s.attacker(receive_buffer=4_096)
         (connection,) = s.host.connections_to(attacker.peer_id)
@@ -189,14 +189,14 @@ async def test_a_peer_that_makes_work_and_never_reads_is_cut(work: Work) -> None
         tasks.cancel_scope.cancel()
         error = (await s.end_of(attacker.peer_id)).error
         assert isinstance(error, ConnectionClosed)
-        assert "has not read for 0.2 s: given up" in str(error)
+        assert "has not read for 0.6 s: given up" in str(error)
         assert (
             0 < max(waiting) <= (1 << 20) + 65_536 + 131_072
         )  # data, control frames, and what one read brings of both
 
 
 async def test_a_peer_that_falls_silent_is_taken_for_dead() -> None:
-    async with scene(muxer={"keepalive_interval": 0.1, "write_timeout": 0.1}) as s, await s.attacker() as attacker:
+    async with scene(muxer={"keepalive_interval": BRIEF, "write_timeout": BRIEF}) as s, await s.attacker() as attacker:
         await attacker.drain()
         error = (await s.end_of(attacker.peer_id)).error
         assert isinstance(error, ConnectionClosed)
@@ -294,10 +294,10 @@ async def test_a_peer_that_said_goodbye_and_stays_is_called_anew() -> None:
 
 
 async def test_a_peer_that_acknowledges_no_stream_is_not_waited_for() -> None:
-    async with scene(muxer={"write_timeout": 0.2, "ack_backlog": 8}) as s, await s.attacker() as attacker:
+    async with scene(muxer={"write_timeout": BRIEF, "ack_backlog": 8}) as s, await s.attacker() as attacker:
         connection = s.host.connections_to(attacker.peer_id)[0]
         s.host.peerstore.set_protocols(attacker.peer_id, ["/x/1"])
-        with fail_after(20), pytest.raises(LimitExceeded, match="streams that the peer has not acknowledged"):
+        with fail_after(SOON), pytest.raises(LimitExceeded, match="streams that the peer has not acknowledged"):
             for _ in range(9):
                 await connection.open_stream("/x/1")
 

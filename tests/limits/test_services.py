@@ -15,7 +15,7 @@ from p2pstack.protocols.perf import Perf
 from p2pstack.protocols.ping import Ping
 
 from .attacker import DATA, FIN, HEADER, PING, RST, SYN, WINDOW_UPDATE, data, frame, line
-from .scene import Census, scene
+from .scene import ALMOST, BRIEF, NEVER, SOON, Census, scene
 
 PING_PROTOCOL, PERF, ECHO = "/ipfs/ping/1.0.0", "/perf/1.0.0", "/echo/1.0.0"
 WINDOW = 262_144
@@ -48,11 +48,11 @@ async def test_a_ping_cut_short_resets_its_stream() -> None:
 
 
 async def test_a_stream_on_which_nobody_pings_is_reset() -> None:
-    async with scene(services=[Ping(idle_timeout=0.15)]) as s, await s.attacker() as attacker:
+    async with scene(services=[Ping(idle_timeout=BRIEF)]) as s, await s.attacker() as attacker:
         began = current_time()
         await attacker.open(1, PING_PROTOCOL, bytes(31))
         await attacker.until(WINDOW_UPDATE, RST, stream=1)
-        assert 0.1 <= current_time() - began < 4
+        assert ALMOST <= current_time() - began < SOON
         await attacker.ping(3)
 
 
@@ -71,11 +71,11 @@ async def test_pings_without_end_and_never_read_wait_for_their_window() -> None:
 async def test_an_answer_that_is_none_is_told_to_who_pings(answer: str) -> None:
     async with scene() as s, await s.attacker() as attacker, create_task_group() as tasks:
         await attacker.identify()
-        kind: type[Exception] = TimeoutError if answer == "silence" else RemoteProtocolError
+        kind, timeout = (TimeoutError, BRIEF) if answer == "silence" else (RemoteProtocolError, NEVER)
 
         async def measure() -> None:
-            with fail_after(20), pytest.raises(kind):
-                async for _ in ping(s.host, attacker.peer_id, timeout=0.15, interval=0):
+            with fail_after(SOON), pytest.raises(kind):
+                async for _ in ping(s.host, attacker.peer_id, timeout=timeout, interval=0):
                     pass
 
         tasks.start_soon(measure)
@@ -155,7 +155,7 @@ async def test_a_seventeenth_stream_of_perf_is_reset() -> None:
 
 
 async def test_a_transfer_on_which_nothing_moves_is_given_up() -> None:
-    async with scene(services=[Perf(stall_timeout=0.15)]) as s, await s.attacker() as attacker:
+    async with scene(services=[Perf(stall_timeout=BRIEF)]) as s, await s.attacker() as attacker:
         await attacker.open(1, PERF, bytes(8))  # and no end
         await attacker.open(3, PERF, b"\xff" * 8)
         await attacker.send_frames(frame(WINDOW_UPDATE, FIN, 3, 0))  # and no window
@@ -252,6 +252,6 @@ async def test_a_handler_that_waits_for_a_peer_ends_with_the_connection() -> Non
         async with await s.attacker() as attacker:
             await attacker.open(1, "/both/1.0.0")
             await attacker.until(DATA, stream=1)
-        with fail_after(20):
+        with fail_after(SOON):
             await both.wait()
         assert len(ended) <= 1

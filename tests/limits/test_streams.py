@@ -4,26 +4,30 @@ from collections.abc import Callable
 from itertools import count, takewhile
 
 import pytest
-from anyio import Event, create_task_group, current_time, fail_after
+from anyio import Event, create_task_group, current_time, fail_after, sleep
 
-from p2pstack import NegotiationError, P2PError, RemoteProtocolError, StreamReset, SwarmConfig
+from p2pstack import NegotiationError, P2PError, RemoteProtocolError, StreamReset
 from p2pstack.abc.connection import Stream
 from p2pstack.abc.events import LimitHit
 
 from .attacker import DATA, FIN, HEADER, RST, SYN, WINDOW_UPDATE, data, frame, line, varint
-from .scene import Census, scene
+from .scene import ALMOST, BRIEF, SOON, Census, limits, scene
 
-SHORT = SwarmConfig(negotiation_timeout=0.15)
+SHORT = limits(negotiation_timeout=BRIEF)
 
 
-@pytest.mark.parametrize("said", [b"", HEADER[:7], HEADER, HEADER + line("/ipfs/ping/1.0.0")[:5], line("ls")])
-async def test_a_stream_that_proposes_nothing_is_reset_at_the_deadline(said: bytes) -> None:
+async def test_streams_that_propose_nothing_are_reset_at_the_deadline() -> None:
+    said = (b"", HEADER[:7], HEADER, HEADER + line("/ipfs/ping/1.0.0")[:5], HEADER + line("ls"))
+    waiting = set(range(1, 2 * len(said), 2))
     async with scene(config=SHORT) as s, await s.attacker() as attacker:
         began = current_time()
-        await attacker.send_frames(data(1, HEADER + said if said == line("ls") else said, SYN))
-        await attacker.until(WINDOW_UPDATE, RST, stream=1)
-        assert 0.1 <= current_time() - began < 4
-        await attacker.ping(3)
+        await attacker.send_frames(
+            *(data(stream, first, SYN) for stream, first in zip(sorted(waiting), said, strict=True))
+        )
+        while waiting:
+            waiting.discard((await attacker.until(WINDOW_UPDATE, RST)).stream)
+            assert ALMOST <= current_time() - began < SOON
+        await attacker.ping(101)
 
 
 async def test_a_proposal_now_and_then_buys_no_time() -> None:
@@ -36,11 +40,12 @@ async def test_a_proposal_now_and_then_buys_no_time() -> None:
             for number in takewhile(lambda _: not over.is_set(), count()):
                 await attacker.send_frames(data(1, line(f"/no/{number % 7}")))
                 await s.ping()
+                await sleep(BRIEF / 50)  # there may be a thousand in all
 
         tasks.start_soon(drip)
         await attacker.until(WINDOW_UPDATE, RST, stream=1)
         over.set()
-        assert 0.1 <= current_time() - began < 4
+        assert ALMOST <= current_time() - began < SOON
 
 
 @pytest.mark.parametrize(
@@ -67,7 +72,7 @@ async def test_what_is_no_negotiation_resets_its_stream_at_once(said: bytes) -> 
         began = current_time()
         await attacker.send_frames(data(1, said, SYN))
         await attacker.until(WINDOW_UPDATE, RST, stream=1)
-        assert current_time() - began < 4
+        assert current_time() - began < SOON
         await attacker.ping(3)
 
 
@@ -88,7 +93,7 @@ async def test_a_stream_that_ends_before_it_proposes_ends_here_too() -> None:
 
 
 async def test_streams_that_never_propose_take_their_places_and_no_others() -> None:
-    async with scene(config=SwarmConfig(negotiation_timeout=0.3)) as s, await s.attacker() as attacker:
+    async with scene(config=SHORT) as s, await s.attacker() as attacker:
         await attacker.send_frames(*(data(2 * n + 1, HEADER, SYN) for n in range(300)))
         hit = await s.hit("inbound streams of one connection")
         assert hit == LimitHit("inbound streams of one connection", 256, 256, attacker.peer_id)
@@ -132,7 +137,7 @@ async def test_an_answer_that_is_none_is_told_to_who_asked(answer: bytes, kind: 
         async with create_task_group() as tasks:
 
             async def ask() -> None:
-                with pytest.raises(kind), fail_after(20):
+                with pytest.raises(kind), fail_after(SOON):
                     async with await connection.open_stream("/x/1") as stream:
                         await _agrees(stream)
 
@@ -149,9 +154,9 @@ async def test_a_peer_that_answers_no_proposal_is_not_waited_for() -> None:
         (connection,) = s.host.connections_to(attacker.peer_id)
         await attacker.identify()
         began = current_time()
-        with pytest.raises(NegotiationError, match=r"did not say within 0.15 s whether it speaks /x/1"):
+        with pytest.raises(NegotiationError, match=r"did not say within 0\.6 s whether it speaks /x/1"):
             await connection.open_stream("/x/1")
-        assert 0.1 <= current_time() - began < 4
+        assert ALMOST <= current_time() - began < SOON
         await attacker.ping(1)
 
 
