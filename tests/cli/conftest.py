@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -41,6 +42,14 @@ class Result:
 Run = Callable[..., Result]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> Iterator[None]:
+    """Where this was started in the background of a shell, no process that it starts would hear of an interrupt."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """Run the command with these arguments in this process."""
@@ -70,6 +79,9 @@ def spawned(*arguments: object, **options: Any) -> Iterator[subprocess.Popen[byt
             yield process
         except BaseException:
             process.kill()
+            if options.get("start_new_session"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # nor do those stay that it started
             raise
 
 
@@ -107,7 +119,7 @@ class Served:
         """Interrupt it."""
         self.process.send_signal(signal_number)
         try:
-            out, err = self.process.communicate(timeout=20)
+            out, err = self.process.communicate(timeout=60)
         except BaseException:
             self.process.kill()
             raise

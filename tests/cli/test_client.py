@@ -212,7 +212,7 @@ def test_a_key_file_that_is_not_there_is_one_line(run: Any, node: Any, tmp_path:
 
 def test_something_that_is_no_node_is_one_line(run: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(20)
+        server.settimeout(60)
 
         def answer() -> None:
             connection, _ = server.accept()

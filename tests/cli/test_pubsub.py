@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+#: seconds that anything may take
+PATIENCE = 60
+
 backends = pytest.mark.parametrize("backend", ["asyncio", "uvloop", "trio"])
 
 
@@ -33,9 +36,9 @@ def test_what_is_published_is_printed_where_it_is_subscribed_to(run: Any, spawn:
         result = run("pubsub", "publish", *arguments, "hello", "grüße")
         assert (result.code, result.err) == (0, "")
         with spawn("pubsub", "publish", *arguments) as publisher:
-            out, err = publisher.communicate(b"a line\r\n\xff\xfe", timeout=30)
+            out, err = publisher.communicate(b"a line\r\n\xff\xfe", timeout=PATIENCE)
         assert err == b""
-        lines, err = subscriber.communicate(timeout=30)
+        lines, err = subscriber.communicate(timeout=PATIENCE)
         assert err == b""
     assert subscriber.returncode == 0
     sent = [*result.records, *map(json.loads, out.splitlines())]
@@ -56,7 +59,7 @@ def test_a_person_sees_who_said_what_and_how_much_was_sent(run: Any, spawn: Any,
     with spawn("pubsub", "subscribe", "news", "--connect", relay.addr, "--count", 1) as subscriber:
         joined(relay, "news")
         assert run("pubsub", "publish", "news", "--connect", relay.addr, "x").out == "1 message published to news\n"
-        out, _ = subscriber.communicate(timeout=30)
+        out, _ = subscriber.communicate(timeout=PATIENCE)
     assert out.startswith(b"12D3Koo")
     assert out.endswith(b"  x\n")
 
@@ -68,7 +71,7 @@ def test_two_may_meet_without_a_node_between_them(spawn: Any, run: Any) -> None:
         result = run("pubsub", "publish", "t", "--connect", addr, "--listen", "/ip4/127.0.0.1/tcp/0", "x")
         assert (result.code, result.out) == (0, "1 message published to t\n")
         node.send_signal(signal.SIGTERM)
-        out, err = node.communicate(timeout=20)
+        out, err = node.communicate(timeout=PATIENCE)
     assert (node.returncode, err) == (0, b"")
     assert b"peer_connected" in out
 
@@ -80,7 +83,7 @@ def test_a_node_tells_a_person_its_topics(spawn: Any) -> None:
             line = node.stdout.readline()
         assert line.split() == [b"topic", b"t"]
         node.send_signal(signal.SIGINT)
-        assert node.wait(timeout=20) == 0
+        assert node.wait(timeout=PATIENCE) == 0
 
 
 def test_nobody_to_publish_to_is_an_error(run: Any, relay: Any) -> None:
@@ -91,7 +94,7 @@ def test_nobody_to_publish_to_is_an_error(run: Any, relay: Any) -> None:
 
 def test_a_line_that_is_too_long_is_an_error(spawn: Any, relay: Any) -> None:
     with spawn("pubsub", "publish", "weather", "--connect", relay.addr) as publisher:
-        _, err = publisher.communicate(b"x" * (2 << 20), timeout=30)
+        _, err = publisher.communicate(b"x" * (2 << 20), timeout=PATIENCE)
     assert publisher.returncode == 1
     assert b"a line of standard input is longer than 1048576 bytes" in err
 
@@ -122,7 +125,7 @@ def test_a_subscriber_whose_last_peer_goes_says_so(spawn: Any) -> None:
             while json.loads(node.stdout.readline())["event"] != "peer_joined":
                 pass
             node.kill()
-            out, err = subscriber.communicate(timeout=20)
+            out, err = subscriber.communicate(timeout=PATIENCE)
     assert (subscriber.returncode, out, err) == (1, b"", b"p2pstack: the last peer has gone\n")
 
 
@@ -130,5 +133,5 @@ def test_a_signal_ends_a_subscriber_in_order(spawn: Any, relay: Any) -> None:
     with spawn("pubsub", "subscribe", "weather", "--connect", relay.addr, stdin=subprocess.DEVNULL) as subscriber:
         joined(relay, "weather")
         subscriber.send_signal(signal.SIGINT)
-        assert subscriber.communicate(timeout=20)[1] == b""
+        assert subscriber.communicate(timeout=PATIENCE)[1] == b""
     assert subscriber.returncode == 0

@@ -10,6 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+#: seconds that anything may take
+PATIENCE = 60
+
 BROADCAST = Path(__file__).resolve().parents[2] / "examples" / "scenarios" / "broadcast.py"
 FAILS = """
 import anyio
@@ -147,7 +150,7 @@ def test_an_interrupt_ends_it(spawn: Any, tmp_path: Path) -> None:
     with spawn("sim", endless) as process:
         assert process.stdout.readline() == b"begun\n"
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=30)[1] == b""
+        assert process.communicate(timeout=PATIENCE)[1] == b""
     assert process.returncode == 128 + signal.SIGINT
 
 
@@ -163,7 +166,7 @@ def test_an_interrupt_ends_a_sweep_and_all_its_processes(spawn: Any, tmp_path: P
         lines = [process.stdout.readline() for _ in range(3)]  # one is what came out of the first
         playing = int(next(line for line in reversed(lines) if line.strip().isdigit()))
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        assert process.communicate(timeout=30)[1] == b""
+        assert process.communicate(timeout=PATIENCE)[1] == b""
     assert process.returncode == 128 + signal.SIGINT
     with pytest.raises(ProcessLookupError):
         os.kill(playing, 0)

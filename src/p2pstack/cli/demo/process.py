@@ -37,7 +37,8 @@ class Member:
         backends = [kind for kind in Backend if kind is Backend.ASYNCIO or find_spec(kind.value) is not None]
         backend = backends[index % len(backends)]
         command = [sys.executable, "-m", "p2pstack.cli.demo.member", str(file_bytes), backend.value]
-        return cls(name, backend, await anyio.open_process(command, stderr=None))
+        # A terminal's ctrl-c is not for them: one that is only about to start would say so in a traceback.
+        return cls(name, backend, await anyio.open_process(command, stderr=None, start_new_session=True))
 
     async def event(self) -> dict[str, Any]:
         """The next thing it tells.
