@@ -23,6 +23,8 @@ COVERED := 95
 demo: $(HAS)/p2pstack ## Hosts on this machine move files and publish in a mesh, in a live table, while one is killed
 	@$(BIN)/p2pstack demo
 
+# Tests start many processes: what these import is compiled once, even where the environment says otherwise.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(HAS)/p2pstack $(HAS)/test $(HAS)/protos ## All tests on asyncio, uvloop and trio, and the lines they cover
 	@$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n auto --dist worksteal $(ARGS)

@@ -10,8 +10,9 @@ pytest_plugins = ["pytester"]
 @pytest.fixture(autouse=True)
 def compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Wherever code is not kept compiled, each of these would compile all there is."""
-    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp() / "compiled"))
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    if sys.dont_write_bytecode:
+        monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp() / "compiled"))
+        monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
 
 
 def run(pytester: pytest.Pytester, text: str, *options: str) -> pytest.RunResult:
