@@ -10,7 +10,7 @@ from p2pstack.identity.record import PeerRecord
 from p2pstack.sim import Simulation, run
 from p2pstack.sim.topology import star
 
-PATIENCE = 20
+PATIENCE = 40
 
 
 async def until(condition: object) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.message import DecodeError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pstack.errors import RemoteProtocolError
@@ -384,14 +384,12 @@ def cheapest(rpc: bytes, error: str) -> float:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=300)
 def test_any_bytes_give_an_rpc_or_are_refused(data: bytes) -> None:
     with suppress(RemoteProtocolError):
         decode(data)
 
 
 @given(rpcs(), st.data())
-@settings(max_examples=300)
 def test_an_rpc_that_is_cut_or_changed_gives_an_rpc_or_is_refused(rpc: pb.RPC, data: st.DataObject) -> None:
     encoded = bytearray(rpc.SerializeToString())
     if encoded:

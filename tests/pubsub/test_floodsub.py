@@ -55,10 +55,10 @@ def test_who_is_in_which_topic_is_known_and_told() -> None:
     assert (list(made.peers("x")), list(made.peers())) == ([], [])
 
 
-def test_a_million_topics_of_a_peer_leave_what_the_filter_lets_through() -> None:
+def test_a_hundred_thousand_topics_of_a_peer_leave_what_the_filter_lets_through() -> None:
     made = router()
     made.add_peer(A, LINK, 0.0)
-    for start in range(0, 1_000_000, 5_000):
+    for start in range(0, 100_000, 5_000):
         made.receive(A, RPC(subscriptions=[Subscribe(f"topic {n}") for n in range(start, start + 5_000)]), 0.0)
     assert len(made._members) == 3
     made.remove_peer(A, 0.0)

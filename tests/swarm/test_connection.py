@@ -355,7 +355,7 @@ async def test_an_unknown_protocol_is_answered_with_na(server: Swarm, raw_peer: 
 
 
 async def test_a_stream_that_proposes_nothing_has_so_many_seconds(new_swarm: Any, raw_peer: Any) -> None:
-    async with new_swarm(negotiation_timeout=0.02) as server:
+    async with new_swarm(negotiation_timeout=0.2) as server:
         server.handlers.add([ECHO], echo)
         await server.listen(AT_SERVER)
         async with raw_peer(1) as muxed:

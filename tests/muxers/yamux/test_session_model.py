@@ -199,7 +199,7 @@ def test_two_sessions_agree_whatever_they_do(make_link: Any) -> None:
         pass
 
     Conversation.make_link = make_link
-    run_state_machine_as_test(Conversation, settings=settings(max_examples=80, stateful_step_count=60))
+    run_state_machine_as_test(Conversation, settings=settings(stateful_step_count=60))
 
 
 def _told(side: Any) -> tuple[Any, ...]:
@@ -263,7 +263,6 @@ def test_where_the_bytes_are_cut_changes_nothing(data: bytes, cuts: list[int], m
     assert _told(whole) == _told(single) == _told(cut)
 
 
-@settings(max_examples=200)
 @given(
     parts=st.lists(st.one_of(st.binary(max_size=60), _speech()), max_size=8),
     opened=st.integers(0, 3),
@@ -291,9 +290,9 @@ def test_any_bytes_give_events_or_a_remote_protocol_error(
 def test_a_window_of_tiny_frames_costs_little_more_than_its_bytes(size: int, make_side: Any, frame: Any) -> None:
     side = make_side()
     side.receive(frame(1, 1, 1))
-    count = INITIAL_WINDOW // size
+    count = min(INITIAL_WINDOW // size, 50_000)
     for _ in range(count):
         side.receive(frame(0, 0, 1, body=bytes(size)))
     (stream,) = side.opened
-    assert sum(map(getsizeof, stream.inbox)) < 1.3 * INITIAL_WINDOW
+    assert sum(map(getsizeof, stream.inbox)) < 1.3 * count * size + 2_000
     assert len(stream.inbox) < 300

@@ -111,7 +111,7 @@ async def test_a_header_may_come_in_pieces(new_host: New) -> None:
 
 
 async def test_a_client_that_stalls_is_given_up(new_host: New) -> None:
-    async with new_host(1, services=[Perf(stall_timeout=0.02)]) as server, new_host() as client:
+    async with new_host(1, services=[Perf(stall_timeout=0.2)]) as server, new_host() as client:
         async with await client.open_stream(server.addrs, PERF) as stream:
             await stream.send(encode_header(5))
             with fail_after(20), pytest.raises(StreamReset):

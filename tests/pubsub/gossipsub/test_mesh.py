@@ -132,10 +132,10 @@ def test_a_prune_that_comes_just_after_we_left_is_heeded_when_we_join_again() ->
     assert set(lab.router.mesh("t")) == {a, b}
 
 
-def test_a_million_topics_of_a_peer_leave_a_hundred_and_nothing_once_it_is_gone() -> None:
+def test_a_hundred_thousand_topics_of_a_peer_leave_a_hundred_and_nothing_once_it_is_gone() -> None:
     lab = Lab(score=ScoreConfig())
     a = lab.peer("a")
-    for start in range(0, 1_000_000, 5_000):
+    for start in range(0, 100_000, 5_000):
         lab.says(a, subscriptions=[Subscribe(f"topic {n}") for n in range(start, start + 5_000)])
     assert len(lab.router._peers._topics) == 100
     assert lab.router.score(a) < 0

@@ -343,13 +343,13 @@ async def test_knows_its_ends(streams: Any) -> None:
 
 
 async def test_a_refused_connection_leaks_nothing(open_files: Callable[[], int]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = server.getsockname()
-    before = open_files()
-    for _ in range(5):
-        with pytest.raises(ConnectionRefusedError):
-            await connect(socket.AF_INET, address)
-    assert open_files() == before
+    with socket.socket() as taken:  # bound and not listening: refuses, and nobody else can take it
+        taken.bind(("127.0.0.1", 0))
+        before = open_files()
+        for _ in range(5):
+            with pytest.raises(ConnectionRefusedError):
+                await connect(socket.AF_INET, taken.getsockname())
+        assert open_files() == before
 
 
 async def test_an_unreachable_address_leaks_nothing(open_files: Callable[[], int]) -> None:

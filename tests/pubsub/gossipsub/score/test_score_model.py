@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pstack.identity.peer_id import PeerId
@@ -83,7 +83,6 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=150)
 @given(configs, topic_configs(), topic_configs(), steps)
 def test_whatever_happens_scores_are_numbers_and_bounds_hold(
     config: ScoreConfig, one: TopicScoreConfig, other: TopicScoreConfig, steps: list[Any]
