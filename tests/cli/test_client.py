@@ -112,21 +112,23 @@ def test_echo_gives_back_what_came_in_byte_for_byte(node: Any, backend: str) -> 
     assert result.stdout == data
 
 
-def test_echo_reads_and_writes_files(node: Any, tmp_path: Path) -> None:
+def test_echo_reads_and_writes_files(node: Any, uncounted: dict[str, str], tmp_path: Path) -> None:
     data = random.Random(2).randbytes(300_000)
     (tmp_path / "in").write_bytes(data)
     with (tmp_path / "in").open("rb") as source, (tmp_path / "out").open("wb") as sink:
-        subprocess.run([*COMMAND, "echo", node.addr], stdin=source, stdout=sink, check=True)
+        subprocess.run([*COMMAND, "echo", node.addr], stdin=source, stdout=sink, check=True, env=uncounted)
     assert (tmp_path / "out").read_bytes() == data
 
 
-def test_echo_of_nothing_is_nothing(node: Any) -> None:
-    result = subprocess.run([*COMMAND, "echo", node.addr], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+def test_echo_of_nothing_is_nothing(node: Any, uncounted: dict[str, str]) -> None:
+    result = subprocess.run(
+        [*COMMAND, "echo", node.addr], stdin=subprocess.DEVNULL, capture_output=True, check=False, env=uncounted
+    )
     assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
 
 
-def test_echo_answers_while_its_input_is_still_open(spawn: Any, node: Any) -> None:
-    with spawn("echo", node.addr) as process:
+def test_echo_answers_while_its_input_is_still_open(spawn: Any, node: Any, uncounted: dict[str, str]) -> None:
+    with spawn("echo", node.addr, env=uncounted) as process:
         for line in (b"hello\n", b"again\n"):
             process.stdin.write(line)
             process.stdin.flush()
@@ -147,9 +149,11 @@ def test_echo_with_json_prints_hashes_in_place_of_bytes(node: Any) -> None:
 @pytest.mark.parametrize(
     "arguments", [["ping", "--json", "--count", "1000000"], ["ping", "--count", "1000000"], ["echo"]]
 )
-def test_a_reader_who_has_had_enough_ends_a_command_quietly(spawn: Any, node: Any, arguments: list[str]) -> None:
+def test_a_reader_who_has_had_enough_ends_a_command_quietly(
+    spawn: Any, node: Any, uncounted: dict[str, str], arguments: list[str]
+) -> None:
     command, *options = arguments
-    with spawn(command, node.addr, *options) as process:
+    with spawn(command, node.addr, *options, env=uncounted) as process:
         process.stdin.write(b"hello\n")
         process.stdin.flush()
         assert process.stdout.readline()
@@ -162,9 +166,9 @@ def test_a_reader_who_has_had_enough_ends_a_command_quietly(spawn: Any, node: An
 
 
 @backends
-def test_an_interrupt_ends_a_command_cleanly(spawn: Any, node: Any, backend: str) -> None:
+def test_an_interrupt_ends_a_command_cleanly(spawn: Any, node: Any, uncounted: dict[str, str], backend: str) -> None:
     options = ("--json", "--count", 1_000_000, "--interval", 0.01, "--backend", backend)
-    with spawn("ping", node.addr, *options) as process:
+    with spawn("ping", node.addr, *options, env=uncounted) as process:
         assert process.stdout.readline()
         process.send_signal(signal.SIGINT)
         assert process.communicate()[1] == b""

@@ -78,8 +78,8 @@ def test_a_host_that_does_not_start_is_one_line(run: Any, monkeypatch: pytest.Mo
     assert result.complaint == "p2pstack: ada ended too early, with exit code 7"
 
 
-def test_an_interrupt_ends_it_and_all_its_hosts(spawn: Any) -> None:
-    with spawn("demo", "--json", *ENDLESS, start_new_session=True) as process:
+def test_an_interrupt_ends_it_and_all_its_hosts(spawn: Any, uncounted: dict[str, str]) -> None:
+    with spawn("demo", "--json", *ENDLESS, start_new_session=True, env=uncounted) as process:
         assert json.loads(process.stdout.readline())["event"] == "listening"
         hosts = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
@@ -91,8 +91,8 @@ def test_an_interrupt_ends_it_and_all_its_hosts(spawn: Any) -> None:
             os.kill(int(host), 0)
 
 
-def test_a_reader_who_has_had_enough_ends_it_quietly(spawn: Any) -> None:
-    with spawn("demo", "--json", *ENDLESS) as process:
+def test_a_reader_who_has_had_enough_ends_it_quietly(spawn: Any, uncounted: dict[str, str]) -> None:
+    with spawn("demo", "--json", *ENDLESS, env=uncounted) as process:
         assert process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""

@@ -422,7 +422,7 @@ async def test_a_peer_that_reads_slowly_is_not_given_up(connected: Any) -> None:
 
 
 async def test_an_idle_peer_is_pinged_and_one_that_answers_stays(facing: Any, frame: Frame, frames: Frames) -> None:
-    async with facing(Yamux(keepalive_interval=0.01, write_timeout=60)) as (party, raw):
+    async with facing(Yamux(keepalive_interval=0.01, write_timeout=1.5)) as (party, raw):
         for number in (1, 2):
             assert frames(await raw.receive()) == [(PING, SYN, 0, number, b"")]
             await raw.send(frame(PING, ACK, 0, number))

@@ -199,7 +199,9 @@ def test_two_sessions_agree_whatever_they_do(make_link: Any) -> None:
         pass
 
     Conversation.make_link = make_link
-    run_state_machine_as_test(Conversation, settings=settings(stateful_step_count=60))
+    run_state_machine_as_test(
+        Conversation, settings=settings(max_examples=settings.default.max_examples // 2, stateful_step_count=60)
+    )
 
 
 def _told(side: Any) -> tuple[Any, ...]:
