@@ -51,11 +51,11 @@ class Change(NamedTuple):
 
 
 class _Misspent(Exception):
-    """A block cannot be done. `lost` are its id and those of blocks on top of it."""
+    """A block cannot be done."""
 
-    def __init__(self, lost: Iterable[bytes], why: Invalid) -> None:
+    def __init__(self, block_id: bytes, why: Invalid) -> None:
         super().__init__()
-        self.lost = list(lost)
+        self.block_id = block_id
         self.why = why
 
 
@@ -84,12 +84,12 @@ class Chain:
         :raises Orphan: its parent is not known
         :raises Refused: it is ahead of our clock
         """
+        if block_id in self._misspent or header.parent in self._misspent:
+            raise Invalid(f"block {header.height}: it or an ancestor spends what is not there")
         try:
             parent = lookup(header.parent)
         except KeyError:
             raise Orphan(f"block {header.height}: its parent is not known") from None
-        if block_id in self._misspent or header.parent in self._misspent:
-            raise Invalid(f"block {header.height}: it or its parent spends what is not there")
         if header.height != parent.header.height + 1:
             raise Invalid(f"block {header.height}: expected height {parent.header.height + 1}")
         expected, earliest = self.demands(parent, lookup)
@@ -177,9 +177,9 @@ class Chain:
                 return self._switch(entry) if entry.work > self.tip.work else None
         except _Misspent as misspent:
             with self.store.transaction():
-                for block_id in misspent.lost:
-                    _remember(self._misspent, block_id)
-                    self.store.remove(block_id)
+                gone = self.store.remove(misspent.block_id)
+            for block_id in (misspent.block_id, block.id, *gone):
+                _remember(self._misspent, block_id)
             raise misspent.why from None
 
     def _switch(self, entry: Entry) -> Change:
@@ -188,11 +188,7 @@ class Chain:
         branch: list[Entry] = []
         while store.id_at(entry.header.height) != entry.id:
             branch.append(entry)
-            try:
-                entry = store.entry(entry.header.parent)
-            except KeyError:  # the ancestor has been found out since
-                why = Invalid(f"block {entry.header.height}: it builds on what is not there")
-                raise _Misspent((each.id for each in branch), why) from None
+            entry = store.entry(entry.header.parent)
         changed: dict[bytes, Account] = {}
         returned: list[Transfer] = []
         removed = 0
@@ -211,7 +207,7 @@ class Chain:
             try:
                 connect(block, accounts, reward=reward)
             except Invalid as why:
-                raise _Misspent((each.id for each in branch), why) from None
+                raise _Misspent(block.id, why) from None
             store.append(block, accounts)
             changed |= accounts
             branch.pop()

@@ -33,7 +33,10 @@ __all__ = ["VERSION", "Store"]
 #: of the tables below, kept in the file's `user_version`
 VERSION = 1
 _TABLES = """
-CREATE TABLE blocks (id BLOB PRIMARY KEY, work BLOB NOT NULL, header BLOB NOT NULL, body BLOB NOT NULL);
+CREATE TABLE blocks (
+    id BLOB PRIMARY KEY, parent BLOB NOT NULL, work BLOB NOT NULL, header BLOB NOT NULL, body BLOB NOT NULL
+);
+CREATE INDEX children ON blocks (parent);
 CREATE TABLE chain (height INTEGER PRIMARY KEY, id BLOB NOT NULL);
 CREATE TABLE accounts (account BLOB PRIMARY KEY, balance INTEGER NOT NULL, number INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE transfers (id BLOB PRIMARY KEY, height INTEGER NOT NULL, place INTEGER NOT NULL) WITHOUT ROWID;
@@ -151,12 +154,19 @@ class Store:
     def add(self, entry: Entry, body: bytes) -> None:
         """Keep a block."""
         work = entry.work.to_bytes(_WORK_SIZE, "big")
-        self._db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?)", (entry.id, work, entry.header.to_bytes(), body))
+        row = (entry.id, entry.header.parent, work, entry.header.to_bytes(), body)
+        self._db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?)", row)
 
-    def remove(self, block_id: bytes) -> None:
-        """Forget a block that is not on the chain that counts."""
-        self._db.execute("DELETE FROM blocks WHERE id = ?", (block_id,))
+    def remove(self, block_id: bytes) -> Sequence[bytes]:
+        """Forget a block beside the chain that counts, and all that build on it; their ids."""
+        query = (
+            "WITH RECURSIVE gone (id) AS (SELECT id FROM blocks WHERE id = ? "
+            "UNION SELECT blocks.id FROM blocks JOIN gone ON blocks.parent = gone.id) SELECT id FROM gone"
+        )
+        gone = [found for (found,) in self._db.execute(query, (block_id,))]
+        self._db.executemany("DELETE FROM blocks WHERE id = ?", [(each,) for each in gone])
         self.entry.cache_clear()
+        return gone
 
     # --- the chain that counts
 
