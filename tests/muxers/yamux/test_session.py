@@ -504,6 +504,19 @@ def test_a_stream_closed_here_lingers_and_is_then_reset(make_link: Any) -> None:
     link.assert_at_rest()
 
 
+def test_what_is_due_at_a_deadline_is_done_then_however_times_are_rounded(make_link: Any) -> None:
+    link = make_link(None, YamuxConfig(linger=10.0, keepalive_interval=3600.0))
+    _, theirs = link.open()
+    session = link.listener.session
+    session.close_write(theirs)
+    session.close_read(theirs, 13.37)
+    due = session.deadline
+    assert due - 13.37 < 10.0  # by the last bit
+    session.on_deadline(due)
+    assert theirs.reset_here
+    assert session.deadline > due
+
+
 # --- room in the outbox
 
 

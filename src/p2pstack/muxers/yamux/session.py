@@ -243,7 +243,7 @@ class Session:
         if self.liveness.ping_due(now):
             self.ping(now)
         for stream in self._table:
-            if stream.discarding and now - stream.closed_at >= self._config.linger:
+            if stream.discarding and now >= stream.closed_at + self._config.linger:  # as in `deadline`, to the last bit
                 self.reset(stream)
 
     def ping(self, now: float) -> None:
