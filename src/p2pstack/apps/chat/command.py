@@ -3,13 +3,16 @@
 import sys
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option, Typer
 
 from p2pstack.cli.options import Connect, Json, Listen, Loop, end
 from p2pstack.cli.output import Output
 from p2pstack.cli.run import Backend, Failed, run
+
+if TYPE_CHECKING:
+    from p2pstack.apps.chat.terminal import Terminal
 
 __all__ = ["commands"]
 
@@ -80,7 +83,7 @@ async def _chat(
     key = identity(folder)
     store = HistoryStore(folder / "history.sqlite3")
     pubsub, neighbours, offers = GossipSub(), Neighbours(connect, network=NETWORK), Offers()
-    screen = Pipes(output)
+    screen = _terminal() if watched else Pipes(output)
     chat = Chat(pubsub, nick=name, store=store, on_happening=screen.show)
     client = Client(chat, offers, screen)
     try:
@@ -91,9 +94,16 @@ async def _chat(
             await tasks.start(offers.run)
             addrs = [str(addr) for addr in host.addrs]
             output.record(event="listening", peer_id=str(host.peer_id), addrs=addrs)
+            welcome = "\n".join(f"others come by: p2pstack chat {room} --connect {addr}" for addr in addrs)
             try:
-                await client.go(room)
-                delivered = await screen.converse(client, _lines())
+                if isinstance(screen, Pipes):
+                    output.say(welcome)
+                    await client.go(room)
+                    delivered = await screen.converse(client, _lines())
+                else:
+                    screen.attach(chat, client)
+                    await screen.converse(client, room, welcome=welcome)
+                    delivered = True
             finally:
                 with move_on_after(2, shield=True):
                     await chat.leave_all()
@@ -107,6 +117,12 @@ async def _chat(
 def _why(failures: dict[str, str]) -> str:
     reasons = [f"{addr}: {reason.splitlines()[-1].strip()}" for addr, reason in failures.items()]
     return f" ({'; '.join(reasons)})" if reasons else "; give an address of somebody to --connect to"
+
+
+def _terminal() -> "Terminal":
+    from p2pstack.apps.chat.terminal import Terminal
+
+    return Terminal()
 
 
 def _user() -> str:
