@@ -5,7 +5,7 @@ fill up. Leaves and nodes are hashed behind different bytes, so that none passes
 A *proof* is what it takes to get from a leaf to the root: the sibling at each level, from below.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 __all__ = ["HASH", "Tree", "leaf", "root_of"]
@@ -16,10 +16,11 @@ _LEAF, _NODE = b"\0", b"\1"
 _NOTHING = bytes(HASH)
 
 
-def leaf(piece: bytes) -> bytes:
-    """The hash of a piece."""
+def leaf(piece: Iterable[bytes]) -> bytes:
+    """The hash of a piece, which is given in parts."""
     state = sha256(_LEAF)
-    state.update(piece)
+    for part in piece:
+        state.update(part)
     return state.digest()
 
 

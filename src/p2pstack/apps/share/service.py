@@ -75,8 +75,12 @@ class Store(Protocol):
     tree: Tree
     have: int
 
-    def read(self, index: int) -> bytes:
-        """A piece that is here."""
+    def read(self, index: int) -> Sequence[bytes]:
+        """A piece that is here, in parts."""
+        ...
+
+    def at_hand(self, index: int) -> bool:
+        """Whether reading it does not take long."""
         ...
 
     def put(self, index: int, parts: Sequence[bytes], proof: bytes) -> bool:
@@ -235,7 +239,7 @@ class Share:
             store.have,
             manifest.count,
             slots=self.config.slots,
-            read=partial(self._do, store.read),
+            read=partial(self._read, store),
             random=host.random,
         )
         self._parts = parts = _Parts(store, picker, uploads)
@@ -256,6 +260,10 @@ class Share:
         if self.config.threads:
             return await to_thread.run_sync(function, *arguments, limiter=self._limiter)
         return function(*arguments)
+
+    async def _read(self, store: Store, index: int) -> Sequence[bytes]:
+        """A piece: there and then where it is in memory, for a thread would take as long again."""
+        return store.read(index) if store.at_hand(index) else await self._do(store.read, index)
 
     # --- others
 

@@ -10,7 +10,7 @@ served         piece after piece, in the order they were requested
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 
 from anyio import CancelScope, Event, create_task_group, current_time, move_on_after, sleep
@@ -37,8 +37,8 @@ from p2pstack.apps.share.slots import Slots
 
 __all__ = ["Upload", "Uploads"]
 
-#: bytes sent at a time, and the seconds they may take
-_CHUNK, _CHUNK_DEADLINE = 1 << 16, 60.0
+#: seconds that a part of a piece may take to be sent
+_PART_DEADLINE = 60.0
 #: seconds to use a turn
 _TURN_DEADLINE = 15.0
 #: seconds between two looks at what is new, and at whose time is over
@@ -52,7 +52,7 @@ class Uploads:
 
     :param count: pieces in all
     :param slots: pieces that leave at a time
-    :param read: reads a piece
+    :param read: reads a piece, in parts of which each is sent at once
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Uploads:
         count: int,
         *,
         slots: int,
-        read: Callable[[int], Awaitable[bytes]],
+        read: Callable[[int], Awaitable[Sequence[bytes]]],
         random: Random,
     ) -> None:
         self.tree = tree
@@ -230,14 +230,14 @@ class Upload:
         uploads = self._uploads
         piece = await uploads.read(index)
         head += encode(Piece(index, uploads.tree.proof(index)))
-        await self._send(head + piece[:_CHUNK])
-        for start in range(_CHUNK, len(piece), _CHUNK):
-            await self._send(piece[start : start + _CHUNK])
-        uploads.sent += len(piece)
+        for part in piece:
+            await self._send(head + part if head else part)
+            head = b""
+            uploads.sent += len(part)
         uploads.slots.release(self)
         uploads.grant()
 
     async def _send(self, data: bytes) -> None:
-        self._send_until = current_time() + _CHUNK_DEADLINE
+        self._send_until = current_time() + _PART_DEADLINE
         await self._stream.send(data)
         self._send_until = _NEVER
