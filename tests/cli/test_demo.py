@@ -56,7 +56,10 @@ def test_a_person_sees_who_is_connected_and_two_lines_at_the_end(
     monkeypatch.setenv("TERM", "xterm")
     result = run("demo", "--hosts", 3, "--file-bytes", 300_000, "--seconds", 0.6)
     assert (result.code, result.err) == (0, "")
-    *_, first, second = result.out.splitlines()
+    *_, first, second, empty, _try, share, chat, ledger, doc = result.out.splitlines()
+    assert empty == ""
+    for line, command in ((share, "share README.md"), (chat, "chat lobby"), (ledger, "ledger node"), (doc, "doc notes")):
+        assert f" {command} " in line
     assert first.removeprefix("\x1b[?25h").startswith(  # which shows the cursor again
         "3 hosts, a process each (1 on asyncio, 1 on uvloop, 1 on trio), called each other by peer id "
         "over 3 connections (TCP, noise yamux): 3 files came with the SHA-256 they left with, 900.0 kB in "

@@ -1,5 +1,7 @@
 """Starts the hosts of the demo, introduces them to each other, and shows what they tell."""
 
+import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +26,12 @@ _NAMES = (
     "ada", "bob", "cleo", "dan", "eve", "finn", "gita", "hugo", "ines", "jan", "kira", "lars", "mina",
     "nils", "olga", "paul", "quin", "rosa", "sven", "tara", "udo", "vera", "wim", "xenia", "yuri", "zoe",
 )  # fmt: skip
+_APPLICATIONS = {
+    "share README.md": "serve a file to whoever has its link; fetch it by `get LINK`",
+    "chat lobby": "talk in a room, with no server",
+    "ledger node": "transfers in blocks with proof of work; earn by --mine",
+    "doc notes": "write a text together, in an editor in the browser",
+}
 #: for all of it, in seconds
 _DEADLINE = 300.0
 
@@ -55,6 +63,7 @@ async def demo(output: Output, *, hosts: int, file_bytes: int, seconds: float) -
                 await member.end()
     figures = _conclude(output, links, members, took) | chat.conclude()
     output.record(event="summary", **figures)
+    _offer(output)
 
 
 async def _start(stack: AsyncExitStack, index: int, file_bytes: int) -> Member:
@@ -120,3 +129,11 @@ def _conclude(output: Output, links: Links, members: Sequence[Member], seconds: 
         f"{seconds:.1f} s, {rate(moved / seconds)} together."
     )
     return {"hosts": len(members), "connections": count, "bytes": moved, "seconds": seconds}
+
+
+def _offer(output: Output) -> None:
+    """Say what may be tried next: each of these is an application that is built on what was shown."""
+    program = os.path.relpath(sys.argv[0]) if os.sep in sys.argv[0] else sys.argv[0]
+    output.say("\nTry next, in one terminal, and then again in another with what the first one prints:")
+    for arguments, purpose in _APPLICATIONS.items():
+        output.say(f"  {program} {arguments:<17}{purpose}")
