@@ -91,7 +91,8 @@ def test_nobody_moves_anothers_cursor() -> None:
     assert presence.leave("two", {1}) is None
     assert len(presence.editors) == 1
     assert presence.leave("one", {1}) == told((1, 2, None))
-    assert presence.of("one") is None
+    assert presence.of("one") == told((1, 2, None))
+    assert presence.of("two") is None
 
 
 def test_who_is_silent_is_forgotten() -> None:

@@ -36,7 +36,7 @@ from p2pstack import (
 from p2pstack.apps.doc.document import EMPTY, MAX_DOCUMENT, Document
 from p2pstack.apps.doc.messages import Kind, decode, encode
 
-__all__ = ["DEADLINE", "MAX_EXCHANGES", "MAX_MESSAGE", "Exchanges"]
+__all__ = ["DEADLINE", "MAX_EXCHANGES", "MAX_MESSAGE", "PATIENCE", "Exchanges"]
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +49,8 @@ MAX_MESSAGE = MAX_DOCUMENT + 65_536
 #: seconds from one exchange with a peer to the next, and after one in which it broke the rules
 _PAUSE = 0.25
 _PENALTY = 60.0
-#: seconds in which what is early may come to fit by itself
-_PATIENCE = 0.2
+#: seconds in which what came early mostly comes to fit by itself
+PATIENCE = 0.2
 
 
 class Exchanges:
@@ -90,11 +90,6 @@ class Exchanges:
             at = max(current_time() + delay, self._not_before.get(peer, 0.0))
             self._due[peer] = min(at, self._due.get(peer, at))
         self._wake.set()
-
-    def ask_if_early(self, peer: PeerId) -> None:
-        """Exchange with this one, should something still be missing in a moment."""
-        if peer not in self._due:
-            self.ask([peer], delay=_PATIENCE)
 
     async def run(self, host: AbstractHost, *, task_status: TaskStatus[None]) -> None:
         """Live."""
@@ -137,9 +132,9 @@ class Exchanges:
                     async with await host.open_stream(peer, self._protocol) as stream:
                         messages = Messages(stream, limit=MAX_MESSAGE, what="document message")
                         await messages.send(encode(Kind.STATE, self._document.state))
-                        state = await _expect(messages, Kind.STATE)
+                        missing = self._document.update(await _expect(messages, Kind.STATE))
                         self._take(await _expect(messages, Kind.MISSING), peer)
-                        await messages.send(encode(Kind.MISSING, self._document.update(state)))
+                        await messages.send(encode(Kind.MISSING, missing))
                         await stream.send_eof()
             self.made += 1
         except RemoteProtocolError as error:
@@ -158,8 +153,7 @@ class Exchanges:
         with fail_after(DEADLINE):
             async with self._theirs:
                 messages = Messages(stream, limit=MAX_MESSAGE, what="document message")
-                state = await _expect(messages, Kind.STATE)
-                missing = self._document.update(state)
+                missing = self._document.update(await _expect(messages, Kind.STATE))
                 await messages.send(encode(Kind.STATE, self._document.state))
                 await messages.send(encode(Kind.MISSING, missing))
                 self._take(await _expect(messages, Kind.MISSING), stream.remote_peer)

@@ -28,7 +28,7 @@ MAX_PRESENCE = 16_384
 MAX_EDITORS = 256
 MAX_EDITORS_OF_A_PEER = 32
 
-_Colour = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$")]
+_Colour = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?\Z")]
 _Uint = Annotated[int, Meta(ge=0, lt=2**53)]
 
 
@@ -129,8 +129,8 @@ class Presence:
         return True
 
     def of(self, owner: object) -> bytes | None:
-        """What is to be told again of the editors of one owner."""
-        editors = [known.editor for known in self._known.values() if known.owner == owner and known.editor.state]
+        """What is to be told again of the editors of one owner, also of those that have just left."""
+        editors = [known.editor for known in self._known.values() if known.owner == owner]
         return _encode(editors) if editors else None
 
     @property

@@ -35,7 +35,7 @@ from p2pstack import (
     Verdict,
 )
 from p2pstack.apps.doc.document import Document
-from p2pstack.apps.doc.exchange import Exchanges
+from p2pstack.apps.doc.exchange import PATIENCE, Exchanges
 from p2pstack.apps.doc.log import Log
 from p2pstack.apps.doc.messages import Kind, decode, encode
 from p2pstack.apps.doc.presence import MAX_PRESENCE, Editor, Presence, read_presence
@@ -254,7 +254,7 @@ class SharedText:
         if news:
             self._learn_of(news, ours=False)
         if document.early > early:
-            self.exchanges.ask_if_early(peer)
+            self.exchanges.ask([peer], delay=PATIENCE)
         return bool(news)
 
     def _learn_of(self, news: bytes, *, ours: bool) -> None:
