@@ -18,7 +18,7 @@ COVERED := 95
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: demo test lint interop bench protos pins clean help
+.PHONY: demo test lint interop bench bench-apps protos pins clean help
 
 demo: $(HAS)/p2pstack ## Hosts on this machine move files and publish in a mesh, in a live table, while one is killed
 	@$(BIN)/p2pstack demo
@@ -43,6 +43,9 @@ interop: $(HAS)/p2pstack $(HAS)/test $(HAS)/interop ## Meet go-libp2p, rust-libp
 bench: $(HAS)/p2pstack $(HAS)/bench ## Measure this stack and the others in one run
 	$(BIN)/python -m bench $(ARGS)
 
+bench-apps: $(HAS)/p2pstack $(HAS)/bench $(HAS)/test ## Measure the applications
+	$(BIN)/python -m bench.apps $(ARGS)
+
 protos: $(HAS)/p2pstack $(HAS)/protos ## Generate src/p2pstack/wire/pb from protos/
 	$(BIN)/python scripts/protos.py
 
@@ -54,7 +57,7 @@ clean: ## Remove all that make has made
 	find src tests scripts interop bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 help: ## This list
-	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # What is installed leaves a stamp, so that it is done once: $(HAS)/NAME for the dependency group NAME.
 $(HAS)/pip: scripts/venv.sh
