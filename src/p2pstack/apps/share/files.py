@@ -16,7 +16,7 @@ from pathlib import Path
 from shutil import disk_usage, rmtree
 
 from p2pstack import LocalProtocolError
-from p2pstack.apps.share.manifest import MAX_FILES, File, Manifest, piece_size_for
+from p2pstack.apps.share.manifest import MAX_FILES, Extent, File, Manifest, piece_size_for
 from p2pstack.apps.share.merkle import HASH, Tree, leaf, root_of
 from p2pstack.apps.storage import replace_file
 
