@@ -28,6 +28,7 @@
 `scenario.py`     `scenario`: what happens to a network, to be played and repeated
 `stage.py`        what a scenario is given
 `audience.py`     the readers of a topic in it, who note what they hear
+`hostile.py`      peers that mean harm
 `summary.py`      what came out of a run
 `record.py`       a run in a file
 `sweep.py`        many runs, on many cores or machines

@@ -4,7 +4,8 @@
 `LeanEvent`           anyio's event makes two of asyncio's, each with a deque: half a kilobyte for most things that wait
 `collect_seldom`      the garbage collector looks at all objects when a quarter of them is new, and at the young ones
                       each time there are 700 more: with gigabytes of hosts that is half of the time
-`verify_once`         what one node has verified holds for all: a signature is a function of its arguments
+`work_once`           what follows from its arguments alone, and many nodes would work out each for itself: a signature
+                      holds for all; a secret of two is the same for both; bytes mean to all the same
 ====================  ================================================================================================
 """
 
@@ -19,13 +20,21 @@ from anyio import Event, EventStatistics
 from anyio.lowlevel import checkpoint
 
 from p2pstack.identity import ed25519
+from p2pstack.pubsub import codec
+from p2pstack.pubsub.codec import MAX_ELEMENTS
+from p2pstack.pubsub.rpc import RPC
+from p2pstack.security.noise import backend
 
-__all__ = ["LeanEvent", "collect_seldom", "verify_once"]
+__all__ = ["LeanEvent", "collect_seldom", "work_once"]
 
 #: objects made, less those gone, between two collections of the young ones
 _YOUNG = 100_000
 #: signatures that are remembered
 _REMEMBERED = 65_536
+#: X25519 keys that are, and secrets whose other end has not asked
+_KEYS = 16_384
+#: bytes of decoded messages
+_DECODED = 8 << 20
 
 
 class LeanEvent(Event):
@@ -83,8 +92,15 @@ def collect_seldom() -> Generator[None]:
 
 
 @contextmanager
-def verify_once() -> Generator[None]:
-    """Inside, an Ed25519 signature that was found valid is not verified again."""
+def work_once() -> Generator[None]:
+    """Inside, an Ed25519 signature that was found valid is not verified again, an X25519 exchange is made for one of
+    its ends only, and messages of pubsub are decoded once for all. What comes of it is the same."""
+    with _verify_once(), _exchange_once(), _decode_once():
+        yield
+
+
+@contextmanager
+def _verify_once() -> Generator[None]:
     verify = ed25519.crypto_sign_open
     valid: dict[bytes, None] = {}
 
@@ -103,3 +119,66 @@ def verify_once() -> Generator[None]:
         yield
     finally:
         ed25519.crypto_sign_open = verify
+
+
+@contextmanager
+def _exchange_once() -> Generator[None]:
+    """An exchange of X25519 gives both ends the same: the second one takes what the first one found."""
+    multiply, multiply_base = backend.crypto_scalarmult, backend.crypto_scalarmult_base
+    publics: dict[bytes, bytes] = {}  # by private key
+    secrets: dict[tuple[bytes, bytes], bytes] = {}  # that the other end has still to ask for
+
+    def public(private: bytes) -> bytes:
+        if len(publics) >= _KEYS:
+            del publics[next(iter(publics))]
+        publics[private] = made = multiply_base(private)
+        return made
+
+    def secret(private: bytes, theirs: bytes) -> bytes:
+        ours = publics.pop(private, None)
+        if ours is None:
+            return multiply(private, theirs)
+        publics[private] = ours  # among the last to be forgotten
+        pair = (ours, theirs) if ours < theirs else (theirs, ours)
+        found = secrets.pop(pair, None)
+        if found is None:
+            if len(secrets) >= _KEYS:
+                del secrets[next(iter(secrets))]
+            found = secrets[pair] = multiply(private, theirs)
+        return found
+
+    backend.crypto_scalarmult, backend.crypto_scalarmult_base = secret, public
+    try:
+        yield
+    finally:
+        backend.crypto_scalarmult, backend.crypto_scalarmult_base = multiply, multiply_base
+
+
+@contextmanager
+def _decode_once() -> Generator[None]:
+    """An RPC that holds messages alone is the same for whoever gets it."""
+    decode = codec.decode
+    known: dict[bytes, RPC] = {}
+    size = 0
+
+    def decode_unless_known(payload: bytes, *, max_elements: int = MAX_ELEMENTS) -> RPC:
+        nonlocal size
+        if max_elements != MAX_ELEMENTS:
+            return decode(payload, max_elements=max_elements)
+        rpc = known.get(payload)
+        if rpc is None:
+            rpc = decode(payload)
+            if rpc.messages and rpc == RPC(messages=rpc.messages):
+                known[payload] = rpc
+                size += len(payload)
+                while size > _DECODED:
+                    oldest = next(iter(known))
+                    del known[oldest]
+                    size -= len(oldest)
+        return rpc
+
+    codec.decode = decode_unless_known
+    try:
+        yield
+    finally:
+        codec.decode = decode

@@ -18,7 +18,7 @@ import asyncio
 from asyncio import TimerHandle
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context
+from contextvars import Context, copy_context
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Any
@@ -51,6 +51,24 @@ class Call:
         return f"<Call {self._callback!r}>"
 
 
+class _Handle(asyncio.Handle):
+    """asyncio's, for a loop that is never debugged."""
+
+    __slots__ = ()
+
+    _repr = None
+    _source_traceback = None
+
+    def __init__(  # pyright: ignore[reportMissingSuperCall]
+        self, callback: Callable[..., object], args: tuple[Any, ...], loop: "VirtualTimeLoop", context: Context | None
+    ) -> None:
+        self._callback = callback
+        self._args = args
+        self._loop = loop
+        self._context = copy_context() if context is None else context
+        self._cancelled = False
+
+
 class VirtualTimeLoop(asyncio.BaseEventLoop):
     """For `anyio.run(main, backend_options={"loop_factory": VirtualTimeLoop})`; `p2pstack.sim.run` does just that.
 
@@ -72,7 +90,7 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         return self._now
 
     def run_forever(self) -> None:
-        with same_order(), collect_seldom():
+        with same_order(self), collect_seldom():
             super().run_forever()
 
     def call_at(
@@ -95,12 +113,12 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         return self.call_at(self._now + delay, callback, *args, context=context)
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = _Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
 
     def get_debug(self) -> bool:
-        return False  # asked for each handle
+        return False
 
     def run_in_executor(self, executor: object, func: Callable[..., Any], *args: Any) -> "asyncio.Future[Any]":
         """Done there and then, as everything that anyio gives to threads: how long a thread takes is nothing that

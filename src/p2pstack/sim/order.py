@@ -6,7 +6,11 @@ cancel scopes keep what is in them in the order in which it came. A function tha
 and then: how long a thread takes is nothing that virtual time knows.
 """
 
+# ruff: noqa: SLF001 - asyncio has no other name for who runs where
+
 import math
+import sys
+from asyncio import AbstractEventLoop, tasks
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
@@ -58,8 +62,11 @@ def _asyncio() -> str:
 
 
 @contextmanager
-def same_order() -> Generator[None]:
-    """Inside, what anyio makes anew on asyncio is ordered."""
+def same_order(loop: AbstractEventLoop) -> Generator[None]:
+    """Inside, what anyio makes anew on asyncio is ordered.
+
+    :param loop: the event loop that runs
+    """
     scope, in_thread = backend.CancelScope, backend.AsyncIOBackend.__dict__["run_sync_in_worker_thread"]
     if scope is _OrderedCancelScope:
         yield
@@ -69,6 +76,10 @@ def same_order() -> Generator[None]:
     which = _eventloop.current_async_library
     backend.AsyncIOBackend.create_event = LeanEvent
     _eventloop.current_async_library = _asyncio
+    asyncio_backend: Any = backend
+    current_task = asyncio_backend.current_task
+    if sys.version_info < (3, 12):  # where asyncio's is in Python, and looks for the loop each time
+        asyncio_backend.current_task = partial(cast("Any", tasks)._current_tasks.get, loop)
     backend.AsyncIOBackend.run_sync_in_worker_thread = partial(_run_here, backend.AsyncIOBackend)
     try:
         yield
@@ -76,4 +87,5 @@ def same_order() -> Generator[None]:
         backend.CancelScope = scope
         backend.AsyncIOBackend.create_event = create_event
         _eventloop.current_async_library = which
+        asyncio_backend.current_task = current_task
         backend.AsyncIOBackend.run_sync_in_worker_thread = in_thread

@@ -1,7 +1,7 @@
 """`Simulation`: many nodes on one network."""
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from random import Random
 from typing import Self
 
@@ -14,7 +14,7 @@ from p2pstack.errors import LocalProtocolError, P2PError
 from p2pstack.host.groups import ungrouped
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.sim.churn import Churn
-from p2pstack.sim.lean import verify_once
+from p2pstack.sim.lean import work_once
 from p2pstack.sim.link import Latency, LinkConfig
 from p2pstack.sim.machine import Machine
 from p2pstack.sim.nat import NatKind
@@ -50,6 +50,9 @@ class Simulation(AsyncContextManagerMixin):
     :param clock_drift: standard deviation of what they gain or lose, in parts per million
     :param seed: of all that is left to chance; the same seed, the same run
     :param security: "noise", or "plaintext" where only the size of the network matters
+    :param work_once: whether what follows from its arguments alone, and every node would work out for itself, is worked
+        out once: that a signature holds, what two ends of a handshake share, what the bytes of a message mean. The run
+        is the same, and takes less
     :param trace: where what happens is told; one of its own unless given
     :param watch: events of the hosts that go into the trace
     """
@@ -70,6 +73,7 @@ class Simulation(AsyncContextManagerMixin):
         clock_drift: float = 0.0,
         seed: int = 0,
         security: Security = "noise",
+        work_once: bool = True,
         trace: Trace | None = None,
         watch: Iterable[type[Event]] = (),
     ) -> None:
@@ -83,6 +87,7 @@ class Simulation(AsyncContextManagerMixin):
         )
         self._topology = topology or random_graph(8)
         self._watched = tuple(watch)
+        self._work_once = work_once
         self._names: dict[PeerId, str] = {}
         self._tasks: TaskGroup | None = None
         self._churns = Random(f"churn {seed}")
@@ -105,7 +110,7 @@ class Simulation(AsyncContextManagerMixin):
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
-        with verify_once(), ungrouped(levels=1):
+        with work_once() if self._work_once else nullcontext(), ungrouped(levels=1):
             async with self.network, create_task_group() as tasks:
                 self._tasks = tasks
                 for node in self.nodes:
