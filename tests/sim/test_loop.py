@@ -88,6 +88,7 @@ def test_everything_that_waits_for_ever_is_named(backend: Any) -> None:
     assert "waiter 0" in text
     assert "and 2 more" in text
     assert "test_loop.py" in text
+    assert len(text.splitlines()) == 3, "nothing but what is waited for, and the main task: no machinery"
 
 
 def test_who_turns_round_and_round_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

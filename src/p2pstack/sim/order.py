@@ -72,9 +72,11 @@ def same_order(loop: AbstractEventLoop) -> Generator[None]:
         yield
         return
     create_event = backend.AsyncIOBackend.__dict__["create_event"]
+    current_time = backend.AsyncIOBackend.__dict__["current_time"]
     backend.CancelScope = _OrderedCancelScope
     which = _eventloop.current_async_library
     backend.AsyncIOBackend.create_event = LeanEvent
+    backend.AsyncIOBackend.current_time = loop.time
     _eventloop.current_async_library = _asyncio
     asyncio_backend: Any = backend
     current_task = asyncio_backend.current_task
@@ -86,6 +88,7 @@ def same_order(loop: AbstractEventLoop) -> Generator[None]:
     finally:
         backend.CancelScope = scope
         backend.AsyncIOBackend.create_event = create_event
+        backend.AsyncIOBackend.current_time = current_time
         _eventloop.current_async_library = which
         asyncio_backend.current_task = current_task
         backend.AsyncIOBackend.run_sync_in_worker_thread = in_thread

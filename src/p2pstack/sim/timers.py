@@ -25,9 +25,8 @@ class Timers(ABC):
     """Calls functions at a time, those of one time in the order in which they were asked for. None is called off: what
     is no longer of use does nothing."""
 
-    @abstractmethod
-    def now(self) -> float:
-        """Seconds of virtual time."""
+    #: tells the seconds of virtual time
+    now: Callable[[], float]
 
     @abstractmethod
     def at(self, when: float, function: Callable[[], None]) -> None:
@@ -41,18 +40,15 @@ def make_timers(tasks: TaskGroup) -> Timers:
 
 
 class _LoopTimers(Timers):
-    __slots__ = ("_call_at", "_context", "_time")
+    __slots__ = ("_call_at", "_context", "now")
 
     def __init__(self, loop: VirtualTimeLoop) -> None:
-        self._time = loop.time
+        self.now = loop.time
         self._call_at = loop.call_surely_at
         self._context = copy_context()
         # Outside of any task sniffio (and so anyio) finds the event loop by this variable only.
         if sniffio := sys.modules.get("sniffio"):
             self._context.run(sniffio.current_async_library_cvar.set, "asyncio")
-
-    def now(self) -> float:
-        return self._time()
 
     def at(self, when: float, function: Callable[[], None]) -> None:
         self._call_at(when, function, self._context)
@@ -60,13 +56,11 @@ class _LoopTimers(Timers):
 
 class _TaskTimers(Timers):
     def __init__(self, tasks: TaskGroup) -> None:
+        self.now = current_time
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
         self._sleep = CancelScope()
         tasks.start_soon(self._run, name="network")
-
-    def now(self) -> float:
-        return current_time()
 
     def at(self, when: float, function: Callable[[], None]) -> None:
         heapq.heappush(self._due, (when, next(self._numbers), function))

@@ -1,7 +1,7 @@
 """trio in virtual time: its own clock for tests, and its own order of tasks with a seed."""
 # ruff: noqa: SLF001 - trio's switches for this have no public names
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from math import inf
@@ -13,6 +13,14 @@ from p2pstack.sim.lean import collect_seldom
 from p2pstack.sim.waiting import Deadlock, describe_tasks
 
 __all__ = ["trio_options"]
+
+
+def _with_children(task: Any) -> Iterator[Any]:
+    """A task, and all that were begun by it or by those."""
+    yield task
+    for nursery in task.child_nurseries:
+        for child in nursery.child_tasks:
+            yield from _with_children(child)
 
 
 @contextmanager
@@ -38,8 +46,7 @@ def trio_options(*, seed: int, start: float) -> Generator[dict[str, Any]]:
         if runner.deadlines.next_deadline() < inf:
             jump()
         elif deadlock is None and runner.main_task is not None:
-            system = runner.system_nursery.child_tasks
-            waiting = [(task.name, task.coro) for task in runner.tasks if task not in system]
+            waiting = [(task.name, task.coro) for task in _with_children(runner.main_task)]
             deadlock = Deadlock(f"nothing is left to happen at {clock.current_time():g} s\n{describe_tasks(waiting)}")
             runner.main_task.parent_nursery.cancel_scope.cancel()
 

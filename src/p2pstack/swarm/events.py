@@ -20,25 +20,37 @@ class Bus(EventBus):
     """Hands each event to every subscription that asked for its class. A subscription that is full loses the event and
     counts it; nobody waits for a slow subscriber."""
 
-    __slots__ = ("_closed", "_subscriptions")
+    __slots__ = ("_closed", "_interested", "_subscriptions")
 
     def __init__(self) -> None:
         self._subscriptions: list[_BufferedSubscription[Any]] = []
+        #: by class of event, as far as there were any since the subscriptions last changed
+        self._interested: dict[type[Event], tuple[_BufferedSubscription[Any], ...]] = {}
         self._closed = False
 
     def subscribe(self, *kinds: type[E], buffer: int = 1024) -> Subscription[E]:
         if buffer < 1:
             raise LocalProtocolError(f"a subscription buffers at least 1 event, not {buffer}")
-        subscription = _BufferedSubscription[E](kinds, buffer, self._subscriptions.remove)
+        subscription = _BufferedSubscription[E](kinds, buffer, self._forget)
         self._subscriptions.append(subscription)
+        self._interested.clear()
         if self._closed:
             subscription.close()
         return subscription
 
     def emit(self, event: Event) -> None:
-        for subscription in self._subscriptions:
-            if not subscription.kinds or isinstance(event, subscription.kinds):
-                subscription.put(event)
+        kind = type(event)
+        interested = self._interested.get(kind)
+        if interested is None:
+            subscriptions = self._subscriptions
+            interested = tuple(each for each in subscriptions if not each.kinds or issubclass(kind, each.kinds))
+            self._interested[kind] = interested
+        for subscription in interested:
+            subscription.put(event)
+
+    def _forget(self, subscription: "_BufferedSubscription[Any]") -> None:
+        self._subscriptions.remove(subscription)
+        self._interested.clear()
 
     def close(self) -> None:
         """End every subscription, behind the events it still holds; later ones end at once."""

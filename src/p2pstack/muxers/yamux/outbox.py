@@ -22,17 +22,18 @@ _SCRAP = 1_024
 class Outbox:
     """Queues of one connection. `queued` counts the bytes of data in them."""
 
-    __slots__ = ("_max_frame", "_record_size", "_round", "control", "queued")
+    __slots__ = ("_max_frame", "_record_size", "control", "queued", "round")
 
     def __init__(self, *, record_size: int, max_frame: int) -> None:
         self._record_size = record_size
         self._max_frame = min(max_frame, record_size - HEADER_SIZE)
-        self._round: deque[StreamState] = deque()
+        #: streams that have something to send, in the order of their turns
+        self.round: deque[StreamState] = deque()
         self.control = bytearray()
         self.queued = 0
 
     def __bool__(self) -> bool:
-        return bool(self.control or self._round)
+        return bool(self.control or self.round)
 
     def add(self, stream: StreamState, data: bytes | memoryview) -> None:
         """Queue data of a stream, at least one byte; it must not change any more."""
@@ -42,14 +43,14 @@ class Outbox:
         self.queued += size
         if not stream.scheduled:
             stream.scheduled = True
-            self._round.append(stream)
+            self.round.append(stream)
 
     def finish(self, stream: StreamState) -> None:
         """Queue the end of a stream, behind its data."""
         stream.finishing = True
         if not stream.scheduled:
             stream.scheduled = True
-            self._round.append(stream)
+            self.round.append(stream)
 
     def drop(self, stream: StreamState) -> None:
         """Forget what is queued of a stream."""
@@ -58,7 +59,7 @@ class Outbox:
         stream.outbox.clear()
         if stream.scheduled:
             stream.scheduled = False
-            self._round.remove(stream)
+            self.round.remove(stream)
 
     def take(self, limit: int) -> tuple[list[bytes], list[StreamState]]:
         """Frames for about `limit` bytes, as chunks of at most a record each, and the streams whose FIN is among
@@ -78,7 +79,7 @@ class Outbox:
             else:
                 parts.append(piece)
                 room -= len(piece)
-        streams = self._round
+        streams = self.round
         passed = 0
         while streams and limit > 0 and passed < len(streams):
             if room < _SCRAP and parts:

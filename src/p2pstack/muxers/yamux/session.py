@@ -89,7 +89,8 @@ class Session:
     @property
     def wants_to_send(self) -> bool:
         """Whether `data_to_send` would return something."""
-        return bool(self.granting or self._outbox)
+        outbox = self._outbox
+        return bool(self.granting or outbox.control or outbox.round)
 
     @property
     def congested(self) -> bool:
@@ -186,9 +187,9 @@ class Session:
             self._life.forget_if_over(stream)
         else:
             window = stream.window
-            before = window.due
-            window.consumed += size
-            if window.due and not before:
+            before = window.consumed
+            window.consumed = consumed = before + size
+            if 2 * before < window.size <= 2 * consumed:
                 self.granting.append(stream)
         return data
 

@@ -132,9 +132,15 @@ class NoiseChannel(SecureChannel):
         return True
 
     def send_chunks_nowait(self, chunks: Sequence[bytes | bytearray | memoryview]) -> bool:
-        records = self._rest + self._send_cipher.seal(chunks)
-        self._rest = records[self._stream.send_nowait(records) :]
-        return not self._rest
+        records = self._send_cipher.seal(chunks)
+        if self._rest:
+            records = self._rest + records
+            self._rest = bytearray()
+        sent = self._stream.send_nowait(records)
+        if sent < len(records):
+            self._rest = records[sent:]
+            return False
+        return True
 
     async def receive(self, max_bytes: int = 65_536) -> bytes:
         chunks = list(await self.receive_chunks())
