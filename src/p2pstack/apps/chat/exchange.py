@@ -14,7 +14,7 @@ signature before it is taken, and none is taken that was not wanted.
 from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from anyio import EndOfStream, fail_after
+from anyio import EndOfStream, current_time, fail_after
 from anyio.lowlevel import checkpoint
 from msgspec import Struct
 
@@ -38,7 +38,9 @@ from p2pstack.streams import Messages
 __all__ = ["DEADLINE", "HISTORY", "Archive", "ask", "hand_over", "serve"]
 
 HISTORY = "/p2pstack/chat/history/1.0.0"
-#: seconds for one exchange
+#: seconds for a peer to answer: it may be dead, and nobody have noticed
+ANSWER = 5.0
+#: seconds for a history to arrive, or to be sent
 DEADLINE = 30.0
 M = TypeVar("M", bound=Struct)
 
@@ -64,11 +66,12 @@ async def ask(host: AbstractHost, peer: PeerId, archive: Archive) -> None:
     :raises P2PError: the peer cannot be reached, or sends what it should not
     :raises TimeoutError: it takes too long. What came before is kept
     """
-    with fail_after(DEADLINE):
+    with fail_after(ANSWER) as scope:
         async with await host.open_stream(peer, HISTORY) as stream:
             messages = _messages(stream)
             await messages.send(encode(Ask(archive.name, archive.history.digest)))
             missing = archive.history.missing((await _receive(messages, Ids)).ids)
+            scope.deadline = current_time() + DEADLINE
             await messages.send(encode(Want(tuple(missing))))
             await stream.send_eof()
             wanted = set(missing)
@@ -87,7 +90,7 @@ async def hand_over(host: AbstractHost, peer: PeerId, room: str, entries: Sequen
     :raises P2PError: as `ask`
     :raises TimeoutError: it takes too long
     """
-    with fail_after(DEADLINE):
+    with fail_after(ANSWER):
         async with await host.open_stream(peer, HISTORY) as stream:
             messages = _messages(stream)
             await messages.send(encode(Hand(room)))

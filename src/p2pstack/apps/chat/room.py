@@ -52,6 +52,9 @@ __all__ = ["ChatConfig", "Room"]
 
 logger = logging.getLogger(__name__)
 
+#: the part of the neighbours of a newcomer that answer it at once in a large room: the others, when it is their turn
+ANSWERS = 0.2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatConfig:
@@ -220,7 +223,8 @@ class Room:
             async for event in events:
                 if event.topic == self.topic:
                     self._newcomers[event.peer] = None
-                    self._announce_early.set()
+                    if self.roster.small or host.random.random() < ANSWERS:
+                        self._announce_early.set()
                     self._wake_fetcher.set()
                     self._wake_deliverer.set()
 
@@ -273,22 +277,27 @@ class Room:
                     await self._wake_deliverer.wait()
 
     async def _hand_over(self, host: AbstractHost, peers: list[PeerId]) -> bool:
-        """Hand lines to one more peer; whether it took some."""
-        host.random.shuffle(peers)
-        for peer in peers:
-            lacking = [name for name, keepers in self._undelivered.items() if peer not in keepers][:MAX_BATCH]
-            if not lacking:
-                continue
+        """Hand lines to some more peers, all at once, as one of them may be dead; whether any took some."""
+        keepers = self._undelivered.values()
+        candidates = [peer for peer in peers if any(peer not in has for has in keepers)]
+        chosen = host.random.sample(candidates, min(self._config.keepers, len(candidates)))
+        taken = [False] * len(chosen)
+
+        async def hand(index: int, peer: PeerId) -> None:
+            lacking = [name for name, has in self._undelivered.items() if peer not in has][:MAX_BATCH]
             try:
                 kept = await hand_over(host, peer, self.name, self.history.find(lacking))
             except (P2PError, TimeoutError) as error:
                 logger.debug("%s does not keep what we say: %s", peer, error)
-                continue
+                return
+            taken[index] = bool(kept)
             for name in kept.intersection(lacking):
                 self._undelivered[name].add(peer)
-            if kept:
-                return True
-        return False
+
+        async with create_task_group() as tasks:
+            for index, peer in enumerate(chosen):
+                tasks.start_soon(hand, index, peer)
+        return any(taken)
 
     def _settle(self, peers: int) -> None:
         """Be done with lines that enough others keep, or that we keep no longer ourselves."""

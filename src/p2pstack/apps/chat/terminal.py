@@ -108,10 +108,19 @@ class Terminal(App[None]):
         if len(rooms) > 1 and self._client is not None and self._client.room in rooms:
             await self._enter(f"/join {rooms[(rooms.index(self._client.room) + 1) % len(rooms)]}")
 
-    # --- what is shown
+    # --- what is shown: told by tasks that know nothing of Textual, done in its own
 
     def show(self, happening: Happening) -> None:
         """Show what happened."""
+        self.call_later(self._show, happening)
+
+    def room_changed(self, room: str | None) -> None:
+        self.call_later(self._show_room, room)
+
+    def note(self, text: str, /, **fields: Any) -> None:
+        self.call_later(self._show_note, text)
+
+    def _show(self, happening: Happening) -> None:
         match happening:
             case Said(entry, label, late):
                 if entry.line.room != self._room:
@@ -124,14 +133,14 @@ class Terminal(App[None]):
             case KeptBy():
                 pass
             case _:
-                self.note(text_of(happening))
+                self._show_note(text_of(happening))
 
-    def room_changed(self, room: str | None) -> None:
+    def _show_room(self, room: str | None) -> None:
         self._unread.pop(room or "", None)
         self.sub_title = room or ""
         self._draw_soon()
 
-    def note(self, text: str, /, **fields: Any) -> None:
+    def _show_note(self, text: str) -> None:
         self._notes.append((time(), text))
         self.query_one(RichLog).write(_note(text))
         self._show_people()
