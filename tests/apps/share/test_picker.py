@@ -128,7 +128,7 @@ def test_whatever_happens_every_piece_comes_and_none_is_asked_for_twice_before_t
             it.leave(peer)
             del has[peer], asked[peer]
         elif step == "pick":
-            fresh = it.missing & ~sum(1 << index for index in set().union(*asked.values()))
+            fresh = it.missing & ~sum(1 << index for index in set[int]().union(*asked.values()))
             index = it.pick(peer, now / 10)
             if index is not None:
                 assert has[peer] & it.missing & 1 << index

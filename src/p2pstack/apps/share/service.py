@@ -169,7 +169,8 @@ class Share:
         self._opening = False
         self._limiter: CapacityLimiter | None = None
         self._banned: dict[PeerId, None] = {}
-        self._due: dict[PeerId, float] = {}
+        self._due: dict[PeerId, float] = {}  # when those that failed are asked again
+        self._asked: set[PeerId] = set()  # those that are fetched from, or are about to be
         self._wake = Event()
         self._failure: OSError | None = None
 
@@ -283,7 +284,8 @@ class Share:
             await self._wake.wait()
         self._wake = Event()
 
-    async def _ban(self, host: AbstractHost, peer: PeerId, why: object) -> None:
+    async def ban(self, host: AbstractHost, peer: PeerId, why: object) -> None:
+        """Have nothing to do with a peer any longer."""
         logger.warning("%s is not asked again: %s", peer, why)
         while len(self._banned) >= _MAX_BANNED:
             del self._banned[next(iter(self._banned))]
@@ -307,7 +309,7 @@ class Share:
                     if sha256(data).digest() == self.content:
                         self._due.clear()
                         return Manifest.parse(data)
-                    await self._ban(host, peer, "its manifest is not the one that the hash stands for")
+                    await self.ban(host, peer, "its manifest is not the one that the hash stands for")
                 except _STREAM_ERRORS as error:
                     logger.debug("%s did not tell the manifest: %s", peer, error)
             await self._until_something_changes()
@@ -328,8 +330,8 @@ class Share:
         async with create_task_group() as tasks:
             while parts.picker.missing:
                 for peer in self._candidates(host, self.protocol):
-                    if peer not in self.downloads:
-                        self._due[peer] = float("inf")  # until it has ended
+                    if peer not in self._asked:
+                        self._asked.add(peer)
                         tasks.start_soon(self._download, host, parts, peer)
                 self._ask_all()
                 await self._until_something_changes()
@@ -356,8 +358,9 @@ class Share:
         except* _STREAM_ERRORS as group:
             logger.debug("nothing more from %s: %s", peer, group.exceptions)
             if wrong := group.subgroup(RemoteProtocolError):
-                await self._ban(host, peer, wrong.exceptions[0])
+                await self.ban(host, peer, wrong.exceptions[0])
         self._due[peer] = current_time() + _AGAIN_AFTER
+        self._asked.remove(peer)
         self._ask_all()  # for what was asked of it
 
     async def _keep(self, parts: _Parts, peer: PeerId, index: int, piece: Sequence[bytes], proof: bytes) -> bool:

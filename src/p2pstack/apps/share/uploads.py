@@ -74,7 +74,7 @@ class Uploads:
         self.gained: list[int] = []
         #: bytes of pieces sent
         self.sent = 0
-        self._open: set[Upload] = set()
+        self._open: dict[Upload, None] = {}
         self._news = Event()
         here = bits_of(have)
         self._suggestions = deque(random.sample(here, len(here)))
@@ -108,14 +108,14 @@ class Uploads:
         :raises TimeoutError: it did not do its part in time
         """
         upload = Upload(self, stream)
-        self._open.add(upload)
+        self._open[upload] = None
         try:
             with upload.scope:
                 async with create_task_group() as tasks:
                     tasks.start_soon(upload.speak)
                     await upload.hear()
         finally:
-            self._open.discard(upload)
+            del self._open[upload]
             self.slots.leave(upload)
             self.grant()
         raise TimeoutError(f"{stream.remote_peer} did not take what it wanted")

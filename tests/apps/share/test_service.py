@@ -1,0 +1,366 @@
+"""Sharing and fetching, among hosts."""
+
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from anyio import EndOfStream, fail_after, sleep_forever
+
+from p2pstack import Host, LocalProtocolError, Memory, MemoryNetwork, Stream, StreamReset
+from p2pstack.apps.share import downloads, service, uploads
+from p2pstack.apps.share.messages import (
+    MAX_REPLY,
+    MAX_WINDOW,
+    Gained,
+    Grant,
+    Have,
+    Pass,
+    Piece,
+    Request,
+    Want,
+    encode,
+)
+from p2pstack.apps.share.service import Phase, Share, ShareConfig
+
+PATIENCE = 30
+
+
+def host(network: MemoryNetwork, share: Any) -> Host:
+    return Host(listen=["/memory/0"], transports=[Memory(network=network)], services=[share])
+
+
+def fetcher(memory: SimpleNamespace, content: bytes, *bootstrap: Host, **config: Any) -> Share:
+    addrs = [str(one.addrs[0]) for one in bootstrap]
+    return Share(content, memory.sink, bootstrap=addrs, config=ShareConfig(**config))
+
+
+async def test_what_one_has_another_fetches(memory: SimpleNamespace) -> None:
+    network, source = MemoryNetwork(), memory.source(20)
+    share = Share(source.manifest.id, source)
+    async with host(network, share) as one:
+        get = fetcher(memory, source.manifest.id, one)
+        assert get.phase is Phase.LOOKING
+        assert (get.done, get.sent, get.manifest) == (0, 0, None)
+        async with host(network, get):
+            with fail_after(PATIENCE):
+                await get.finished.wait()
+            assert get.phase is share.phase is Phase.COMPLETE
+            assert get.done == share.sent == source.manifest.size == sum(get.received.values())
+            assert get.path is not None
+
+
+async def test_what_is_fetched_is_served_when_the_source_is_gone(memory: SimpleNamespace) -> None:
+    network, source = MemoryNetwork(), memory.source(8)
+    async with host(network, Share(source.manifest.id, source)) as one:
+        first = fetcher(memory, source.manifest.id, one)
+        async with host(network, first) as two:
+            with fail_after(PATIENCE):
+                await first.finished.wait()
+            await one.disconnect(two.peer_id)
+            second = fetcher(memory, source.manifest.id, two, threads=False)
+            async with host(network, second):
+                with fail_after(PATIENCE):
+                    await second.finished.wait()
+                assert first.sent == source.manifest.size
+
+
+async def test_those_who_fetch_at_the_same_time_give_to_each_other(memory: SimpleNamespace) -> None:
+    network, source = MemoryNetwork(), memory.source(64)
+    share = Share(source.manifest.id, source, config=ShareConfig(slots=1))
+    async with host(network, share) as one:
+        shares = [fetcher(memory, source.manifest.id, one, window=2) for _ in range(3)]
+        async with host(network, shares[0]), host(network, shares[1]), host(network, shares[2]):
+            with fail_after(PATIENCE):
+                for get in shares:
+                    await get.finished.wait()
+            assert sum(get.sent for get in shares) > 0
+            assert share.sent + sum(get.sent for get in shares) >= 3 * source.manifest.size
+
+
+async def test_memory_for_two_pieces_is_enough(memory: SimpleNamespace) -> None:
+    network, source = MemoryNetwork(), memory.source(16)
+    async with host(network, Share(source.manifest.id, source)) as one:
+        get = fetcher(memory, source.manifest.id, one, room=0)
+        async with host(network, get):
+            with fail_after(PATIENCE):
+                await get.finished.wait()
+
+
+async def test_a_disk_that_is_full_ends_it(memory: SimpleNamespace) -> None:
+    network, source = MemoryNetwork(), memory.source(4)
+
+    def small(manifest: Any) -> Any:
+        store = memory.sink(manifest)
+        store.full = True
+        return store
+
+    async with host(network, Share(source.manifest.id, source)) as one:
+        get = Share(source.manifest.id, small, bootstrap=[str(one.addrs[0])])
+        with pytest.raises(BaseExceptionGroup) as failed:
+            async with host(network, get):
+                await get.finished.wait()
+        assert failed.group_contains(OSError, match="No space left")
+
+
+@pytest.mark.parametrize("wrong", [{"slots": 0}, {"window": 0}, {"window": 65}, {"room": -1}, {"neighbours": 0}])
+def test_a_configuration_that_makes_no_sense_is_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(LocalProtocolError):
+        ShareConfig(**wrong)  # pyright: ignore[reportArgumentType]
+
+
+# --- hostile ones that serve
+
+
+def piece_of(source: Any, index: int, data: bytes | None = None, proof: bytes | None = None) -> bytes:
+    good = b"".join(source.read(index))
+    return encode(Piece(index, source.tree.proof(index) if proof is None else proof)) + (data or good)
+
+
+async def serve(stream: Stream, source: Any, lie: str) -> None:
+    """Serve pieces, but not as one should."""
+    everything = (1 << source.manifest.count) - 1
+    have = encode(Have(everything.to_bytes(-(-source.manifest.count // 8), "little")))
+    match lie:
+        case "silent":
+            await sleep_forever()
+        case "noise":
+            await stream.send(b"\0\0\0\4\xc1\xc1\xc1\xc1")
+        case "oversize":
+            await stream.send((MAX_REPLY + 1).to_bytes(4, "big") + bytes(100))
+        case "pieces that do not exist":
+            await stream.send(encode(Have(b"\xff" * 100)))
+        case "twice":
+            await stream.send(have + have)
+        case "not first":
+            await stream.send(encode(Gained([1])))
+        case "unasked turns":
+            await stream.send(have + encode(Grant([0] * MAX_WINDOW)))
+        case "unasked pieces":
+            await stream.send(have + piece_of(source, 0))
+        case "ends":
+            await stream.send(have)
+            return
+        case _:
+            await stream.send(have)
+            await stream.receive()
+            await stream.send(encode(Grant([3])))
+            data = await stream.receive()
+            while data[4:6] != b"\x92\x02":  # `Request`
+                data = await stream.receive()
+            index = data[6]
+            match lie:
+                case "false pieces":
+                    await stream.send(piece_of(source, index, bytes(source.manifest.length(index))))
+                case "false proofs":
+                    await stream.send(piece_of(source, index, proof=bytes(32 * source.tree.depth)))
+                case "short proofs":
+                    await stream.send(piece_of(source, index, proof=b""))
+                case "half a piece":
+                    await stream.send(piece_of(source, index)[:-100])
+                    return
+                case _:  # silent in the middle
+                    await stream.send(piece_of(source, index)[:-100])
+    await sleep_forever()
+
+
+LIES = [
+    ("silent", False),
+    ("noise", True),
+    ("oversize", True),
+    ("pieces that do not exist", True),
+    ("twice", True),
+    ("not first", True),
+    ("unasked turns", True),
+    ("unasked pieces", True),
+    ("ends", False),
+    ("false pieces", True),
+    ("false proofs", True),
+    ("short proofs", True),
+    ("half a piece", False),
+    ("silent in the middle", False),
+]
+
+
+@pytest.mark.parametrize(("lie", "banned"), LIES)
+async def test_a_peer_that_serves_badly_costs_no_more_than_a_piece(
+    memory: SimpleNamespace, lie: str, banned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "_DEADLINE", 0.3)
+    monkeypatch.setattr(downloads, "_LEAST_RATE", 1 << 30)
+    network, source = MemoryNetwork(), memory.source(8)
+    content = source.manifest.id
+    met: list[str] = []
+
+    class Liar:
+        async def run(self, host: Any, *, task_status: Any) -> None:
+            async def answer(stream: Stream) -> None:
+                met.append(lie)
+                await serve(stream, source, lie)
+
+            async def describe(stream: Stream) -> None:
+                await stream.send(source.manifest.encode())
+
+            host.handle(f"/p2pstack/share/{content.hex()}/1.0.0", handler=answer)
+            host.handle(f"/p2pstack/share/{content.hex()}/manifest/1.0.0", handler=describe)
+            task_status.started()
+
+    async with host(network, Liar()) as liar:
+        get = fetcher(memory, content, liar)
+        async with host(network, get) as ours:
+            await memory.until(lambda: met)
+            await memory.until(lambda: liar.peer_id in get.banned if banned else len(met) > 1 or not get.downloads)
+            async with host(network, Share(content, source)) as honest:
+                await ours.connect(honest.addrs[0])
+                with fail_after(PATIENCE):
+                    await get.finished.wait()
+                assert get.received == {honest.peer_id: source.manifest.size}
+                assert (liar.peer_id in get.banned) == banned
+
+
+@pytest.mark.parametrize("lie", ["noise", "endless", "silent", "another"])
+async def test_a_manifest_that_is_false_is_not_believed(
+    memory: SimpleNamespace, lie: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_MANIFEST_DEADLINE", 0.3)
+    network, source = MemoryNetwork(), memory.source(4)
+    content = source.manifest.id
+    met: list[str] = []
+
+    class Liar:
+        async def run(self, host: Any, *, task_status: Any) -> None:
+            async def describe(stream: Stream) -> None:
+                met.append(lie)
+                match lie:
+                    case "noise":
+                        await stream.send(b"noise")
+                    case "another":
+                        await stream.send(memory.source(5).manifest.encode())
+                    case "endless":
+                        while True:
+                            await stream.send(bytes(1 << 16))
+                    case _:
+                        await sleep_forever()
+
+            host.handle(f"/p2pstack/share/{content.hex()}/manifest/1.0.0", handler=describe)
+            task_status.started()
+
+    async with host(network, Liar()) as liar:
+        get = fetcher(memory, content, liar)
+        async with host(network, get) as ours:
+            await memory.until(lambda: met)
+            async with host(network, Share(content, source)) as honest:
+                await ours.connect(honest.addrs[0])
+                with fail_after(PATIENCE):
+                    await get.finished.wait()
+                if lie != "silent":
+                    assert liar.peer_id in get.banned
+
+
+# --- hostile ones that fetch
+
+
+async def ask(stream: Stream, *messages: Any) -> None:
+    await stream.send(b"".join(map(encode, messages)))
+
+
+async def endless_noise(stream: Stream) -> None:
+    while True:
+        await stream.send(b"\xff" * 1024)
+
+
+async def greed(stream: Stream) -> None:
+    await ask(stream, Want(MAX_WINDOW), Want(1))
+
+
+async def cut_in(stream: Stream) -> None:
+    await ask(stream, Request(0))
+
+
+async def pass_unasked(stream: Stream) -> None:
+    await ask(stream, Pass())
+
+
+async def ask_for_what_is_not(stream: Stream) -> None:
+    await ask(stream, Want(1))
+    while encode(Grant([0]))[4:6] not in await stream.receive():
+        pass
+    await ask(stream, Request(60_000))
+
+
+async def take_no_turn(stream: Stream) -> None:
+    await ask(stream, Want(8))
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [endless_noise, greed, cut_in, pass_unasked, ask_for_what_is_not, take_no_turn],
+    ids=lambda it: it.__name__,
+)
+async def test_a_peer_that_fetches_badly_is_dropped_and_others_are_served(
+    memory: SimpleNamespace, attack: Callable[[Stream], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "_TURN_DEADLINE", 0.2)
+    monkeypatch.setattr(uploads, "_LONG_INTERVAL", 0.05)
+    network, source = MemoryNetwork(), memory.source(8)
+    share = Share(source.manifest.id, source, config=ShareConfig(slots=2))
+    async with host(network, share) as one, Host(transports=[Memory(network=network)]) as attacker:
+        async with await attacker.open_stream(one.addrs[0], share.protocol) as stream:
+            with fail_after(PATIENCE), pytest.raises((StreamReset, EndOfStream)):
+                await attack(stream)
+                while True:
+                    await stream.receive()
+        get = fetcher(memory, source.manifest.id, one)
+        async with host(network, get):
+            with fail_after(PATIENCE):
+                await get.finished.wait()
+
+
+async def test_who_takes_nothing_holds_a_slot_only_for_so_long(
+    memory: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "_PART_DEADLINE", 0.2)
+    monkeypatch.setattr(uploads, "_LONG_INTERVAL", 0.05)
+    network, source = MemoryNetwork(), memory.source(2, 1 << 20)
+    share = Share(source.manifest.id, source, config=ShareConfig(slots=1))
+    async with host(network, share) as one, Host(transports=[Memory(network=network)]) as sloth:  # noqa: SIM117
+        async with await sloth.open_stream(one.addrs[0], share.protocol) as stream:
+            await ask(stream, Want(1))
+            received = b""
+            while encode(Grant([0]))[4:6] not in received:
+                received += await stream.receive()
+            await ask(stream, Request(0))  # and never reads it
+            get = fetcher(memory, source.manifest.id, one)
+            async with host(network, get):
+                with fail_after(PATIENCE):
+                    await get.finished.wait()
+
+
+async def test_a_file_that_cannot_be_read_is_no_end_of_the_host(
+    memory: SimpleNamespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    network, source = MemoryNetwork(), memory.source(2)
+    broken = memory.source(2)
+
+    def fail(index: int) -> bytes:
+        raise OSError("the file has changed")
+
+    broken.read = fail
+    async with host(network, Share(source.manifest.id, broken)) as one:
+        get = fetcher(memory, source.manifest.id, one)
+        async with host(network, get) as ours:
+            await memory.until(lambda: "the file has changed" in caplog.text)
+            async with host(network, Share(source.manifest.id, source)) as whole:
+                await ours.connect(whole.addrs[0])
+                with fail_after(PATIENCE):
+                    await get.finished.wait()
+
+
+async def test_who_has_lied_is_not_served(memory: SimpleNamespace) -> None:
+    network, source = MemoryNetwork(), memory.source(2)
+    share = Share(source.manifest.id, source)
+    async with host(network, share) as one, Host(transports=[Memory(network=network)]) as liar:
+        await share.ban(one, liar.peer_id, "a lie")
+        with fail_after(PATIENCE), pytest.raises(StreamReset):
+            async with await liar.open_stream(one.addrs[0], share.protocol) as stream:
+                await stream.receive()
