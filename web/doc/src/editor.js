@@ -46,7 +46,11 @@ element('me').addEventListener('change', event => {
   remember(name)
   introduce(name)
 })
-element('me').addEventListener('keydown', event => { if (event.key === 'Enter') view.focus() })
+element('me').addEventListener('keydown', event => {
+  if (event.key !== 'Enter') return
+  event.preventDefault() // or the text would get it
+  view.focus()
+})
 
 // --- the text
 
