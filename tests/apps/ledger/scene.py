@@ -1,7 +1,9 @@
 """A small ledger to try things on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+import anyio
 
 from p2pstack import PrivateKey
 from p2pstack.apps.ledger.block import Block, search
@@ -12,6 +14,8 @@ from p2pstack.apps.ledger.transfer import Transfer
 from p2pstack.identity.ed25519 import Ed25519PrivateKey
 
 FUNDS = 1_000
+#: seconds that a test waits for what has to come
+PATIENCE = 30
 
 
 @dataclass
@@ -94,3 +98,10 @@ def audit(ledger: Ledger) -> None:
     assert {key: account.balance for key, account in kept.items()} == balances
     assert {key: account.number for key, account in kept.items() if account.number} == numbers
     assert ledger.store.supply == ledger.rules.supply(ledger.height) == sum(balances.values())
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what nobody tells."""
+    with anyio.fail_after(PATIENCE):
+        while not condition():  # noqa: ASYNC110
+            await anyio.sleep(0.005)

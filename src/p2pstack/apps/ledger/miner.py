@@ -5,12 +5,13 @@ own, since a thread would hold the interpreter's lock. The other sleeps for as l
 miners fit into a simulation.
 """
 
+import logging
 import signal
 from collections.abc import Awaitable, Callable
 from random import Random
 from typing import TypeAlias
 
-from anyio import sleep, to_process
+from anyio import BrokenWorkerProcess, sleep, to_process
 
 from p2pstack.apps.ledger.block import Header, search
 
@@ -19,18 +20,27 @@ __all__ = ["Seek", "by_chance", "by_work"]
 #: Gives a nonce for a header. It is cancelled when there is a newer block to build on.
 Seek: TypeAlias = Callable[[Header], Awaitable[int]]
 
+logger = logging.getLogger(__name__)
+
 #: nonces that are tried at once: a millisecond, and a fifth of a second
 _FEW = 1_000
 _MANY = 250_000
+#: seconds before another process is started in place of one that was killed
+_PAUSE = 0.5
 
 
 async def by_work(header: Header) -> int:
     """Search, until found."""
     start = 0
     nonce = search(header, start, _FEW)  # what takes so little needs no process
+    start += _FEW
     while nonce is None:
-        start += _FEW if start == 0 else _MANY
-        nonce = await to_process.run_sync(_search_apart, header, start, _MANY)
+        try:
+            nonce = await to_process.run_sync(_search_apart, header, start, _MANY)
+            start += _MANY
+        except BrokenWorkerProcess:
+            logger.warning("the process that searches for a block was killed: another one goes on")
+            await sleep(_PAUSE)
     return nonce
 
 

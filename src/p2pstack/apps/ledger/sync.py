@@ -23,7 +23,7 @@ from msgspec import msgpack
 
 from p2pstack import AbstractHost, Messages, P2PError, PeerId, RemoteProtocolError
 from p2pstack.apps.ledger.block import Block, Entry, Header
-from p2pstack.apps.ledger.faults import StoreError
+from p2pstack.apps.ledger.faults import Orphan, Refused, StoreError
 from p2pstack.apps.ledger.ledger import Ledger
 from p2pstack.apps.ledger.messages import MAX_BODIES, MAX_HEADERS, Body, GetBodies, GetHeaders, Headers, decode, encode
 from p2pstack.apps.ledger.server import max_answer
@@ -93,10 +93,6 @@ class Sync:
     async def _headers(self, peer: PeerId) -> list[Entry]:
         """The headers that a peer has and we do not; none where they have no more work than ours."""
         ledger, found = self._ledger, dict[bytes, Entry]()
-
-        def find(block_id: bytes) -> Entry:
-            return found.get(block_id) or ledger.store.entry(block_id)
-
         async with await self._host.open_stream(peer, self._protocol) as stream:
             messages = Messages(stream, limit=max_answer(0), what="answer")
             locator, last = tuple(ledger.chain.locator()), None
@@ -106,21 +102,38 @@ class Sync:
                     headers = decode(await messages.receive(), _HEADERS).headers
                 for place, data in enumerate(headers):
                     header = Header.from_bytes(data)
-                    block_id = header.id
                     if last is not None and header.parent != last:
                         raise RemoteProtocolError(f"ledger: header {header.height} does not follow on the one before")
-                    last = block_id
-                    if block_id not in ledger.store:
-                        found[block_id] = ledger.chain.check_header(header, block_id, self._now(), find)
+                    last = header.id
+                    if last not in ledger.store and not self._judge(header, last, found):
+                        return self._worth_fetching(found)
                     if place % 100 == 99:
                         await checkpoint()
-                enough = not found or find(next(reversed(found))).work > ledger.tip.work
-                if len(headers) < MAX_HEADERS or (enough and len(found) >= _WINDOW):
-                    return list(found.values()) if enough else []
+                wanted = self._worth_fetching(found)
+                if len(headers) < MAX_HEADERS or len(wanted) >= _WINDOW:
+                    return wanted
                 if len(found) >= _MAX_FORK:
                     raise RemoteProtocolError(f"ledger: {len(found)} headers have less work than our chain")
                 assert last is not None  # there were headers
                 locator = (last,)
+
+    def _judge(self, header: Header, block_id: bytes, found: dict[bytes, Entry]) -> bool:
+        """Add a header to those found. False where it is ahead of our clock: what lies before it may be good."""
+        store = self._ledger.store
+        try:
+            found[block_id] = self._ledger.chain.check_header(
+                header, block_id, self._now(), lambda wanted: found.get(wanted) or store.entry(wanted)
+            )
+        except Orphan:
+            raise
+        except Refused:
+            return False
+        return True
+
+    def _worth_fetching(self, found: dict[bytes, Entry]) -> list[Entry]:
+        if not found or found[next(reversed(found))].work <= self._ledger.tip.work:
+            return []
+        return list(found.values())
 
     async def _bodies(self, wanted: Sequence[Entry], peers: Sequence[PeerId]) -> None:
         chunks, failure = _Chunks(wanted), None
