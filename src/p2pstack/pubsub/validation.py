@@ -85,6 +85,7 @@ class Validation:
     __slots__ = (
         "_config",
         "_emit",
+        "_inquiries",
         "_keys",
         "_settle",
         "_tasks",
@@ -112,6 +113,8 @@ class Validation:
         #: by topic; those of None are for all topics
         self._validators: dict[str | None, tuple[Validator, ...]] = {}
         self._tasks: TaskGroup | None = None
+        #: those that a task is to wait for, or does
+        self._inquiries: set[Inquiry] = set()
         #: messages whose validators wait, in all and by topic
         self._waiting = 0
         self._waits: dict[str, int] = {}
@@ -126,6 +129,8 @@ class Validation:
                     await sleep_forever()
             finally:
                 self._tasks = None
+                while self._inquiries:  # whose task was cancelled before it began
+                    self._inquiries.pop().give_up("the node ended")
 
     def add(self, topic: str | None, validator: Validator) -> None:
         """Ask `validator` about each message of a topic, behind those that were added before. None: of all topics."""
@@ -219,6 +224,7 @@ class Validation:
             return inquiry.give_up("nobody is there to wait for its validators")
         self._waiting += 1
         self._waits[topic] = waits + 1
+        self._inquiries.add(inquiry)
         self._tasks.start_soon(self._finish, inquiry, name="pubsub validation")
         return None
 
@@ -227,6 +233,7 @@ class Validation:
         try:
             outcome = await self._wait(inquiry)
         finally:
+            self._inquiries.discard(inquiry)
             self._waiting -= 1
             self._waits[topic] -= 1
             if not self._waits[topic]:
