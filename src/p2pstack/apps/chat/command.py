@@ -1,7 +1,7 @@
 """What can be typed."""
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -134,7 +134,7 @@ def _user() -> str:
         return "somebody"
 
 
-async def _lines() -> AsyncIterator[str]:
+async def _lines() -> AsyncGenerator[str]:
     """The lines of standard input."""
     from anyio import DelimiterNotFound, IncompleteRead
     from anyio.streams.buffered import BufferedByteReceiveStream

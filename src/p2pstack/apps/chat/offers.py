@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from subprocess import DEVNULL
 
-from anyio import EndOfStream, create_task_group, fail_after, open_process
+from anyio import EndOfStream, create_task_group, fail_after, open_process, sleep_forever
 from anyio.abc import TaskStatus
 from anyio.streams.buffered import BufferedByteReceiveStream
 
@@ -40,6 +40,7 @@ class Offers:
         """Keep what is offered there, until cancelled."""
         async with self._tasks:
             task_status.started()
+            await sleep_forever()  # offers come and go
 
     async def offer(self, path: str) -> str:
         """The link to a file or folder.

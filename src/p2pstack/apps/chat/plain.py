@@ -1,6 +1,7 @@
 """A chat through pipes: lines come in, and what happens goes out, as text or as JSON."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any, Protocol
 
 from anyio import Event, move_on_after, sleep_forever
@@ -44,14 +45,15 @@ class Pipes:
         self._printer.record(**fields)
         self._printer.say(text)
 
-    async def converse(self, client: Client, lines: AsyncIterator[str]) -> bool:
+    async def converse(self, client: Client, lines: AsyncGenerator[str]) -> bool:
         """Do what the lines say. When they are over, wait until others have what was said: whether they do. Where there
         were none at all, stay for ever."""
         said = False
-        async for line in lines:
-            said = True
-            if not await client.enter(line):
-                break
+        async with aclosing(lines):
+            async for line in lines:
+                said = True
+                if not await client.enter(line):
+                    break
         if not said:
             await sleep_forever()
         with move_on_after(_LAST_WORDS):
