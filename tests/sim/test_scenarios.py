@@ -21,7 +21,7 @@ from p2pstack.sim.scenario import Script
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "scenarios"
 #: those of applications, which are played in tests/apps
-OF_APPLICATIONS = {"ledger"}
+OF_APPLICATIONS = {"ledger", "swarm"}
 #: ten runs: a file, how many nodes, a seed, parameters
 RUNS: list[tuple[str, int, int, dict[str, Any]]] = [
     ("attackers", 8, 1, {"publishings": 3, "kinds": "Silent,Dropper,Delayer,Replayer,Forger"}),

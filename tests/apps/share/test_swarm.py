@@ -1,12 +1,16 @@
 """A hundred nodes that fetch the same from one, in virtual time."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 from anyio import create_task_group, current_time, fail_after, sleep
 
 from p2pstack.apps.share.service import Share, ShareConfig
 from p2pstack.sim import SimNode, Simulation, run
+from p2pstack.sim.scenario import Script
 from p2pstack.sim.topology import k_regular
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "scenarios"
 
 PIECES = 6
 CONFIG = ShareConfig(threads=False, slots=2, window=2, neighbours=4)
@@ -79,3 +83,12 @@ def test_it_runs_on_trio_in_virtual_time(memory: SimpleNamespace) -> None:
                 await all_done(net.nodes)
 
     run(main, backend="trio")
+
+
+def test_the_scenario_of_the_examples_does_what_it_says_and_the_same_again() -> None:
+    swarm = Script.read(EXAMPLES / "swarm.py").load()
+    first, second = (swarm.play(nodes=8, seed=2, parameters={"pieces": 8}) for _ in range(2))
+    assert first.failure is None
+    assert first.trace_hash == second.trace_hash
+    assert first.facts["copies all sent"] >= 7
+    assert first.facts["seconds"] < 20  # one after the other: 30
