@@ -4,8 +4,8 @@ Gossip is fast and may lose; this finds out and repairs.
 
 ====================================  ==================================================================================
 a member connects (we dialled)        exchange with it at once
-something came before what it needs   exchange with whoever brought it, a moment later: mostly it comes by itself
-an exchange brought something         exchange with all other members: they may not have it either
+gossip brings what cannot be used yet exchange with whoever brought it, if what it needs has not come in a moment
+an exchange brings something          exchange with all members, if gossip does not bring it, too: they may not have it
 an update is too large for gossip     exchange with all members
 nothing of all that                   exchange with some member every `interval` seconds, give or take half
 ====================================  ==================================================================================
@@ -36,7 +36,7 @@ from p2pstack import (
 from p2pstack.apps.doc.document import EMPTY, MAX_DOCUMENT, Document
 from p2pstack.apps.doc.messages import Kind, decode, encode
 
-__all__ = ["DEADLINE", "MAX_EXCHANGES", "MAX_MESSAGE", "PATIENCE", "Exchanges"]
+__all__ = ["DEADLINE", "MAX_EXCHANGES", "MAX_MESSAGE", "Exchanges"]
 
 logger = logging.getLogger(__name__)
 
@@ -49,20 +49,18 @@ MAX_MESSAGE = MAX_DOCUMENT + 65_536
 #: seconds from one exchange with a peer to the next, and after one in which it broke the rules
 _PAUSE = 0.25
 _PENALTY = 60.0
-#: seconds in which what came early mostly comes to fit by itself
-PATIENCE = 0.2
 
 
 class Exchanges:
     """Keeps a document like those of the members that are connected.
 
     :param protocol: what members speak, the ones of this document only
-    :param learn: takes an update that a peer sent, and says whether it held anything new
+    :param learn: takes an update that a peer sent
     :param interval: seconds between two exchanges for no reason, on average
     """
 
     def __init__(
-        self, protocol: str, document: Document, *, learn: Callable[[bytes, PeerId], bool], interval: float
+        self, protocol: str, document: Document, *, learn: Callable[[bytes, PeerId], None], interval: float
     ) -> None:
         self._protocol = protocol
         self._document = document
@@ -85,7 +83,7 @@ class Exchanges:
         return [] if host is None else [p for p in host.peers if self._protocol in host.peerstore.protocols(p)]
 
     def ask(self, peers: Iterable[PeerId], *, delay: float = 0.0) -> None:
-        """Exchange with these, after so many seconds at the earliest."""
+        """Exchange with these, in so many seconds."""
         for peer in peers:
             at = max(current_time() + delay, self._not_before.get(peer, 0.0))
             self._due[peer] = min(at, self._due.get(peer, at))
@@ -159,8 +157,8 @@ class Exchanges:
                 self._take(await _expect(messages, Kind.MISSING), stream.remote_peer)
 
     def _take(self, update: bytes, peer: PeerId) -> None:
-        if update != EMPTY and self._learn(update, peer):
-            self.ask(member for member in self.members if member != peer)
+        if update != EMPTY:
+            self._learn(update, peer)
 
 
 async def _expect(messages: Messages, kind: Kind) -> bytes:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from hashlib import sha256
 
-from anyio import Event, create_task_group, current_time, sleep, to_thread
+from anyio import Event, create_task_group, current_time, move_on_after, sleep, to_thread
 from anyio.abc import TaskStatus
 
 from p2pstack import (
@@ -35,11 +35,11 @@ from p2pstack import (
     Verdict,
 )
 from p2pstack.apps.doc.document import Document
-from p2pstack.apps.doc.exchange import PATIENCE, Exchanges
+from p2pstack.apps.doc.exchange import Exchanges
 from p2pstack.apps.doc.log import Log
 from p2pstack.apps.doc.messages import Kind, decode, encode
 from p2pstack.apps.doc.presence import MAX_PRESENCE, Editor, Presence, read_presence
-from p2pstack.apps.doc.update import read_update
+from p2pstack.apps.doc.update import MAX_CLOCK, read_update
 
 __all__ = ["MAX_GOSSIP", "SharedText", "Watcher", "network_of"]
 
@@ -49,6 +49,10 @@ logger = logging.getLogger(__name__)
 MAX_GOSSIP = 65_536
 #: updates that wait to be told; when there are more, exchanges tell them
 _MAX_UNTOLD = 256
+#: seconds in which gossip may still bring what came in another order, or by another way
+_PATIENCE = 0.2
+#: seconds until what others wrote is written to disk: all of these at once. What is written here waits for nothing
+_LINGER = 0.25
 #: seconds between two messages of where our editors' cursors are
 _CURSOR_INTERVAL = 0.1
 
@@ -81,7 +85,10 @@ class SharedText:
         self._unsaved: list[bytes] = []
         self._untold: deque[bytes] = deque()
         self._learnt = self._saved = 0
-        self._wake_writer, self._wake_teller, self._progress = Event(), Event(), Event()
+        self._wake_writer, self._hurry, self._progress = Event(), Event(), Event()
+        self._wake_teller, self._doubt = Event(), Event()
+        self._bringers: set[PeerId] = set()  # of what came before what it needs
+        self._fetched: dict[int, int] = {}  # what no gossip has brought yet: up to which clock of each client
         self._cursors_moved = Event()
         self._presence = Presence()
         self._document: Document | None = None
@@ -204,7 +211,7 @@ class SharedText:
         self._exchanges = Exchanges(
             f"/p2pstack/{network_of(self.name)}/exchange/1.0.0",
             document,
-            learn=self._learn_from,
+            learn=self._fetch,
             interval=self._interval,
         )
         self._pubsub.add_validator(self.topic, _check)
@@ -214,6 +221,7 @@ class SharedText:
                 await tasks.start(self._listen)
                 tasks.start_soon(self._tell)
                 tasks.start_soon(self._tell_cursors)
+                tasks.start_soon(self._mend)
                 tasks.start_soon(self._forget)
                 tasks.start_soon(self._greet, host)
                 if self._log is not None:
@@ -239,23 +247,52 @@ class SharedText:
                     news = self._presence.tell(read_presence(content), owner=message.source, now=current_time())
                     self._notify(Kind.PRESENCE, news)
                 else:
-                    self._learn_from(content, message.received_from)
+                    self._hear(content, message.received_from)
 
-    def _learn_from(self, update: bytes, peer: PeerId) -> bool:
-        """Take an update that a peer sent; whether it held anything new."""
-        document = self.document
-        early = document.early
+    def _hear(self, update: bytes, peer: PeerId) -> None:
+        """Gossip has brought an update."""
+        early = self.document.early
+        self._learn_from(update, peer)
+        if self._fetched:
+            for client, (_, end) in read_update(update).holds.items():
+                if self._fetched.get(client, end + 1) <= end:
+                    del self._fetched[client]
+        if self.document.early > early:
+            self._bringers.add(peer)
+            self._doubt.set()
+
+    def _fetch(self, update: bytes, peer: PeerId) -> None:
+        """An exchange has brought an update."""
+        if news := self._learn_from(update, peer):
+            brought = read_update(news)
+            self._fetched.update({client: end for client, (_, end) in brought.holds.items()})
+            self._fetched.update({client: MAX_CLOCK for client, _, _ in brought.deletes})
+            self._doubt.set()
+
+    async def _mend(self) -> None:
+        """What gossip should have brought, and has not brought in a moment, is fetched, or told to others."""
+        while True:
+            await self._doubt.wait()
+            self._doubt = Event()
+            await sleep(_PATIENCE)
+            if self._fetched:
+                self.exchanges.ask(self.members)
+            elif self.document.early:
+                self.exchanges.ask(self._bringers)
+            self._fetched.clear()
+            self._bringers.clear()
+
+    def _learn_from(self, update: bytes, peer: PeerId) -> bytes | None:
+        """Take an update that a peer sent; what was new of it."""
         try:
-            news = document.apply(update)
+            news = self.document.apply(update)
         except LimitExceeded as error:
             logger.warning("what %s sent of %s was not taken: %s", peer, self.name, error)
             self.rejected += 1
-            return False
+            return None
         if news:
             self._learn_of(news, ours=False)
-        if document.early > early:
-            self.exchanges.ask([peer], delay=PATIENCE)
-        return bool(news)
+        return news
 
     def _learn_of(self, news: bytes, *, ours: bool) -> None:
         self._learnt += 1
@@ -264,6 +301,8 @@ class SharedText:
         else:
             self._unsaved.append(news)
             self._wake_writer.set()
+            if ours:
+                self._hurry.set()
         self._notify(Kind.UPDATE, news)
         if ours:
             if len(news) > MAX_GOSSIP or len(self._untold) >= _MAX_UNTOLD:
@@ -314,7 +353,9 @@ class SharedText:
     async def _write(self, log: Log) -> None:
         while True:
             await self._wake_writer.wait()
-            self._wake_writer = Event()
+            with move_on_after(_LINGER):
+                await self._hurry.wait()
+            self._wake_writer, self._hurry = Event(), Event()
             batch, self._unsaved = self._unsaved, []
             await to_thread.run_sync(log.add, batch)
             self._saved += len(batch)
