@@ -18,6 +18,7 @@ from p2pstack.apps.ledger.service import LedgerConfig, LedgerNode
 from p2pstack.apps.ledger.store import Store
 from p2pstack.apps.ledger.transfer import Transfer
 from p2pstack.sim import SimNode, Simulation, Stage, scenario
+from p2pstack.sim.topology import random_graph
 
 #: what all wallets have at the beginning
 FUNDS = 1_000
@@ -156,7 +157,7 @@ class World:
         """Look at every honest disk."""
         tips = [self.disks[node.index].tip.header.height for node in self.honest]
         settled = min(tips) - OPEN
-        assert settled > 0, f"a chain has only {min(tips)} blocks"
+        assert settled > 0, f"a chain has only {min(tips)} blocks: {sorted(tips)}"
         ends = {self.disks[node.index].id_at(settled) for node in self.honest}
         assert len(ends) == 1, f"honest nodes have {len(ends)} different blocks {settled}; their heights are {tips}"
         for node in self.honest:
@@ -199,10 +200,12 @@ async def ledger(
     seconds: float = 120.0,
     apart: float = 20.0,
     pays_every: float = 1.0,
+    up: str = "60s",
+    degree: int = 8,
 ) -> None:
     """Whatever thieves do, while nodes crash and the network falls apart: nothing is spent twice, nothing comes from
     nowhere, and honest nodes agree."""
-    net = stage.network(latency="40ms±15ms", security="plaintext")
+    net = stage.network(latency="40ms±15ms", security="plaintext", topology=random_graph(degree))
     honest = len(net.nodes) - round(thieves * len(net.nodes))
     world = World(net, stage.random, honest=honest, block_time=block_time)
     async with net:
@@ -215,7 +218,7 @@ async def ledger(
                 tasks.start_soon(world.mine_in_secret if number % 2 else world.lie, thief, block_time * 5)
             if world.thieves:
                 tasks.start_soon(world.spend_twice, block_time * 2)
-            churn = net.churn(up=seconds / 2, down="6s", nodes=world.honest[: honest // 2])
+            churn = net.churn(up=up, down="6s", nodes=world.honest[: honest // 2])
             await anyio.sleep((seconds - apart) / 2)
             nodes = stage.random.sample(net.nodes, len(net.nodes))
             half = stage.random.randint(len(nodes) // 3, len(nodes) // 2)
@@ -227,7 +230,8 @@ async def ledger(
             crashes = churn.deaths
             tasks.cancel_scope.cancel()
         for node in world.honest:
-            if not node.running:
+            if not node.running or not node.host.peers:  # dead, or on its way back
+                net.kill(node)
                 await net.restart(node)
         await anyio.sleep(8 * block_time)
         world.check()

@@ -6,6 +6,7 @@ a block by gossip           taken: passed on. Breaks a rule: rejected, which cos
 a transfer by gossip        waits for a block: passed on. Its signature does not hold: rejected. Else ignored
 every `sync_interval`       some peer is asked for headers that we do not have: whatever gossip lost, comes
 a peer that lied            is asked no more for `shun_time`, and disconnected
+a peer that did not answer  is left alone for a while: it may have died
 transfers that wait long    are published again, some of them every `remind_interval`
 a new tip, and every        a miner begins anew, with the transfers that wait then
 `redraft_interval`
@@ -84,7 +85,7 @@ class LedgerNode:
         self.config = config or LedgerConfig()
         #: what is published has its proof in it and needs no author: whoever publishes it, it is the same message
         self.pubsub = GossipSub(signing=SigningPolicy.STRICT_NO_SIGN, seen_ttl=self.config.remind_interval / 2)
-        #: peers that lied, why, and until when they are asked no more
+        #: peers that lied or did not answer, why, and until when they are not asked
         self.shunned: dict[PeerId, tuple[str, float]] = {}
         self._miner = miner
         self._seek = seek
@@ -253,14 +254,16 @@ class LedgerNode:
         before = self.ledger.tip
         sync = Sync(host, self.ledger, protocol=self._sync, take=self._take, now=self._now)
         more = await sync.run(peer, others)
-        for liar, why in sync.shunned.items():
+        for silent, why in sync.silent.items():
+            self.shunned[silent] = (why, current_time() + 2 * self.config.sync_interval)
+        for liar, why in sync.liars.items():
             logger.info("peer %s is asked no more: %s", liar, why)
             self.shunned[liar] = (why, current_time() + self.config.shun_time)
             await host.disconnect(liar)
         tip = self.ledger.tip
         if tip.id != before.id:  # there may be others who have not heard of it
             await self.pubsub.publish(self._blocks, self.ledger.store.block(tip.id).to_bytes())
-        return more or peer in sync.shunned
+        return more or peer in self.shunned
 
     def _members(self, host: AbstractHost) -> list[PeerId]:
         """Peers that can be asked."""

@@ -7,8 +7,8 @@ headers                         asked of one peer, `MAX_HEADERS` at a time, from
 ours when there are no more
 ... have more                   transfers are asked of it and of others at once, `MAX_BODIES` blocks at a time, and no
                                 more than `_AHEAD` such chunks before those that have been written
-a chunk does not come in time,  that peer is asked no more, and has to be `shunned`; another one is asked for the chunk
-or is not what the headers say
+a chunk does not come in time,  that peer is asked no more: it is `silent`, or one of the `liars`; another one is asked
+or is not what the headers say  for the chunk
 nobody is left to ask           the round ends; what was written stays, and another peer may go on
 `_WINDOW` headers are done      the next round goes on from there: memory has a bound, whatever there is to catch up
 ==============================  =======================================================================================
@@ -23,7 +23,7 @@ from msgspec import msgpack
 
 from p2pstack import AbstractHost, Messages, P2PError, PeerId, RemoteProtocolError
 from p2pstack.apps.ledger.block import Block, Entry, Header
-from p2pstack.apps.ledger.faults import Orphan, Refused, StoreError
+from p2pstack.apps.ledger.faults import Invalid, Orphan, Refused, StoreError
 from p2pstack.apps.ledger.ledger import Ledger
 from p2pstack.apps.ledger.messages import MAX_BODIES, MAX_HEADERS, Body, GetBodies, GetHeaders, Headers, decode, encode
 from p2pstack.apps.ledger.server import max_answer
@@ -69,8 +69,10 @@ class Sync:
         self._protocol = protocol
         self._take = take
         self._now = now
-        #: peers that lied or did not answer, and why
-        self.shunned: dict[PeerId, str] = {}
+        #: peers that lied, and why
+        self.liars: dict[PeerId, str] = {}
+        #: peers that did not answer, and why: they may have died
+        self.silent: dict[PeerId, str] = {}
 
     async def run(self, peer: PeerId, others: Sequence[PeerId]) -> bool:
         """Catch up with a peer; whether there may be more to fetch from it.
@@ -85,10 +87,13 @@ class Sync:
         except StoreError:
             raise
         except _FAILURES as error:
-            # Whatever is wrong with a chain, this is who said that it was one.
-            self.shunned[peer] = str(error) or "no answer"
+            self._blame(peer, error)  # whatever is wrong with a chain, this is who said that it was one
             return False
         return len(wanted) >= _WINDOW
+
+    def _blame(self, peer: PeerId, error: Exception) -> None:
+        lied = isinstance(error, RemoteProtocolError | Invalid | Refused)
+        (self.liars if lied else self.silent)[peer] = str(error) or "no answer"
 
     async def _headers(self, peer: PeerId) -> list[Entry]:
         """The headers that a peer has and we do not; none where they have no more work than ours."""
@@ -181,7 +186,7 @@ class Sync:
                     with fail_after(_DEADLINE):
                         chunks.done(number, await self._ask(messages, chunks.entries(number)))
         except _FAILURES as error:
-            self.shunned[peer] = str(error) or "no answer"
+            self._blame(peer, error)
             chunks.give_up(number)
 
     async def _ask(self, messages: Messages, entries: Sequence[Entry]) -> list[Block]:

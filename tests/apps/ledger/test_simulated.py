@@ -1,0 +1,31 @@
+"""Whole networks in virtual time: the scenario of examples/, at small sizes."""
+
+from pathlib import Path
+
+import pytest
+
+from p2pstack.sim.scenario import Script
+
+SCRIPT = Script.read(Path(__file__).resolve().parents[3] / "examples" / "scenarios" / "ledger.py")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_thieves_gain_nothing_while_nodes_crash_and_the_network_falls_apart(seed: int) -> None:
+    outcome = SCRIPT.load().play(nodes=8, seed=seed, parameters={"seconds": 60.0, "apart": 12.0, "block_time": 2.0, "up": "30s"})
+    assert outcome.failure is None
+    assert outcome.facts["crashes"] > 0
+    assert outcome.facts["height"] > 15
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    parameters = {"seconds": 20.0, "apart": 5.0, "block_time": 1.0, "up": "20s"}
+    first, second = (SCRIPT.load().play(nodes=5, seed=3, parameters=parameters) for _ in range(2))
+    assert first.failure is second.failure is None
+    assert first.trace_hash == second.trace_hash
+
+
+def test_a_hundred_nodes_agree_while_half_of_them_come_and_go() -> None:
+    parameters = {"thieves": 0.0, "seconds": 8.0, "apart": 3.0, "block_time": 1.0, "up": "30s", "degree": 4}
+    outcome = SCRIPT.load().play(nodes=100, seed=4, parameters=parameters)
+    assert outcome.failure is None
+    assert outcome.facts["crashes"] > 3
