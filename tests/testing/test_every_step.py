@@ -17,6 +17,7 @@ from anyio import (
     ClosedResourceError,
     EndOfStream,
     IncompleteRead,
+    create_task_group,
     fail_after,
     move_on_after,
     wait_all_tasks_blocked,
@@ -36,8 +37,11 @@ from p2pstack import (
     StreamReset,
     SwarmConfig,
 )
+from p2pstack.abc.bytestream import RawStream
 from p2pstack.abc.connection import Stream
+from p2pstack.negotiation.select import negotiate_inbound, negotiate_outbound
 from p2pstack.streams import Messages
+from p2pstack.streams.memory import memory_pipe
 from p2pstack.testing import (
     FaultKind,
     FaultPlan,
@@ -120,6 +124,47 @@ async def usable(plan: FaultPlan, dialer: Host, listener: Host) -> None:
 
 
 # --- faults at every byte
+
+PROTOCOLS = ["/nobody/speaks/1.0.0", ECHO]
+
+
+async def agree(one: RawStream, other: RawStream, role: str) -> tuple[str, str]:
+    """Have both ends of a stream agree on a protocol: what each has then. `one` is of who has that role."""
+    agreed: dict[str, str] = {}
+
+    async def dial(stream: RawStream) -> None:
+        agreed["dialer"] = await negotiate_outbound(stream, PROTOCOLS)
+
+    async def listen(stream: RawStream) -> None:
+        agreed["listener"] = await negotiate_inbound(stream, [ECHO, "/other/1.0.0"])
+
+    async def end(call: Callable[[RawStream], Awaitable[None]], stream: RawStream) -> None:
+        try:
+            await call(stream)
+        except TYPED:
+            await stream.aclose()
+
+    async with create_task_group() as tasks:
+        tasks.start_soon(end, dial, one if role == "dialer" else other)
+        tasks.start_soon(end, listen, other if role == "dialer" else one)
+    return agreed.get("dialer", ""), agreed.get("listener", "")
+
+
+@pytest.mark.parametrize("role", ["dialer", "listener"])
+async def test_negotiating(role: str) -> None:
+    async def scenario(plan: FaultPlan) -> None:
+        ours, theirs = memory_pipe()
+        wrapped = plan.wrap(ours)
+        with fail_after(60):
+            found = await agree(wrapped, theirs, role)
+        assert set(found) <= {ECHO, ""}
+        if plan.harmless:
+            assert found == (ECHO, ECHO)
+        await wrapped.aclose()
+        await theirs.aclose()
+
+    async with LeakCheck():
+        await at_every_byte(scenario, kinds=KINDS, step=1)
 
 
 async def test_connecting(p2p_time: TimeTravel) -> None:
@@ -220,6 +265,35 @@ async def test_a_peer_that_falls_silent_at_any_byte(p2p_time: TimeTravel) -> Non
 
 
 # --- cancellation at every checkpoint
+
+
+@pytest.mark.parametrize("role", ["dialer", "listener"])
+async def test_a_negotiation_may_be_cancelled_anywhere(role: str) -> None:
+    """The stream is its owner's, who closes it: the other end hears of that, and of nothing else."""
+
+    async def scenario(interruption: Interruption[Any]) -> None:
+        ours, theirs = memory_pipe()
+
+        async def other_side() -> None:
+            with suppress(*TYPED):
+                if role == "dialer":
+                    await negotiate_inbound(theirs, [ECHO])
+                else:
+                    await negotiate_outbound(theirs, PROTOCOLS)
+
+        async with create_task_group() as tasks:
+            tasks.start_soon(other_side)
+            if role == "dialer":
+                found = await interruption.call(negotiate_outbound, ours, PROTOCOLS)
+            else:
+                found = await interruption.call(negotiate_inbound, ours, [ECHO])
+            assert found in (None, ECHO)
+            assert found or interruption.struck
+            await ours.aclose()
+        await theirs.aclose()
+
+    async with LeakCheck():
+        assert await at_every_checkpoint(scenario) >= 1
 
 
 @asynccontextmanager

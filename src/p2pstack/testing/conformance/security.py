@@ -1,15 +1,15 @@
 """What every secure transport has to do."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from random import Random
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from anyio import EndOfStream, create_task_group, fail_after
 
 from p2pstack.abc.bytestream import RawStream
 from p2pstack.abc.security import SecureChannel, SecureTransport
-from p2pstack.errors import NegotiationError, PeerIdMismatch, RemoteProtocolError, SecurityError
+from p2pstack.errors import NegotiationError, PeerIdMismatch, SecurityError
 from p2pstack.identity.keys import KeyType, PrivateKey
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.negotiation.dialer import Dialer
@@ -21,6 +21,8 @@ from p2pstack.testing.everywhere import FaultPlan, at_every_byte, at_every_check
 from p2pstack.testing.faults import FaultyStream
 
 __all__ = ["SecureTransportConformance"]
+
+_Handshake: TypeAlias = Callable[[SecureTransport, RawStream], Coroutine[Any, Any, SecureChannel]]
 
 _MUXERS = ("/one/1.0.0", "/two/1.0.0")
 
@@ -269,6 +271,10 @@ class SecureTransportConformance(Conformance):
         await at_every_byte(scenario)
 
     async def test_a_handshake_cancelled_at_any_checkpoint_leaves_the_stream_to_its_owner(self) -> None:
+        for calls in (self._outbound, self._inbound):
+            await self._cancel_everywhere(calls, self._inbound if calls == self._outbound else self._outbound)
+
+    async def _cancel_everywhere(self, calls: _Handshake, answers: _Handshake) -> None:
         keys = PrivateKey.generate(), PrivateKey.generate()
 
         async def scenario(interruption: Interruption[Any]) -> None:
@@ -278,13 +284,13 @@ class SecureTransportConformance(Conformance):
 
             async def other_side() -> None:
                 try:
-                    channels.append(await self._new(keys[1]).secure_inbound(theirs))
-                except (RemoteProtocolError, SecurityError, EndOfStream):
+                    channels.append(await answers(self._new(keys[1]), theirs))
+                except TYPED:
                     await theirs.aclose()
 
             async with create_task_group() as tasks:
                 tasks.start_soon(other_side)
-                channel = await interruption.call(self._outbound, self._new(keys[0]), ours)
+                channel = await interruption.call(calls, self._new(keys[0]), ours)
                 if channel is None:
                     await ours.aclose()
             if channel is not None:
@@ -294,6 +300,9 @@ class SecureTransportConformance(Conformance):
 
         with fail_after(DEADLINE):
             await at_every_checkpoint(scenario)
+
+    async def _inbound(self, secure: SecureTransport, stream: RawStream) -> SecureChannel:
+        return await secure.secure_inbound(stream)
 
     async def _outbound(self, secure: SecureTransport, stream: RawStream) -> SecureChannel:
         return await secure.secure_outbound(stream, peer=None)
