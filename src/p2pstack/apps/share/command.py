@@ -95,7 +95,7 @@ async def _share(
     from p2pstack.apps.storage import data_folder, identity
 
     with View(output.console, live=output.live) as view:
-        files = await to_thread.run_sync(lambda: scan(paths, name=name, progress=view.hashed))
+        files = await to_thread.run_sync(lambda: scan(paths, name=name, progress=view.hashed), abandon_on_cancel=True)
         manifest = files.manifest
         key = identity((data or data_folder("share")) / manifest.id.hex()[:16])
         service = Share(manifest.id, files, bootstrap=connect)

@@ -221,7 +221,7 @@ class Share:
                 task_status.started()
                 manifest = await self._learn(host)
                 self._opening = True
-                parts = self._serve(host, await self._do(store, manifest))
+                parts = self._serve(host, await self._do(store, manifest, abandon=True))
             else:
                 parts = self._serve(host, store)
                 task_status.started()
@@ -256,10 +256,13 @@ class Share:
                 self._due.pop(event.peer, None)
                 self._wake.set()
 
-    async def _do(self, function: Callable[..., T], *arguments: object) -> T:
-        """Call what may block."""
+    async def _do(self, function: Callable[..., T], *arguments: object, abandon: bool = False) -> T:
+        """Call what may block.
+
+        :param abandon: do not wait for it when cancelled
+        """
         if self.config.threads:
-            return await to_thread.run_sync(function, *arguments, limiter=self._limiter)
+            return await to_thread.run_sync(function, *arguments, limiter=self._limiter, abandon_on_cancel=abandon)
         return function(*arguments)
 
     async def _read(self, store: Store, index: int) -> Sequence[bytes]:
