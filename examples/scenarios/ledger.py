@@ -201,6 +201,7 @@ async def ledger(
     apart: float = 20.0,
     pays_every: float = 1.0,
     up: str = "60s",
+    killed: float = 0.0,
     degree: int = 8,
 ) -> None:
     """Whatever thieves do, while nodes crash and the network falls apart: nothing is spent twice, nothing comes from
@@ -218,7 +219,7 @@ async def ledger(
                 tasks.start_soon(world.mine_in_secret if number % 2 else world.lie, thief, block_time * 5)
             if world.thieves:
                 tasks.start_soon(world.spend_twice, block_time * 2)
-            churn = net.churn(up=up, down="6s", nodes=world.honest[: honest // 2])
+            churn = net.churn(up=up, down="6s", nodes=[] if killed else world.honest[: honest // 2])
             await anyio.sleep((seconds - apart) / 2)
             nodes = stage.random.sample(net.nodes, len(net.nodes))
             half = stage.random.randint(len(nodes) // 3, len(nodes) // 2)
@@ -226,6 +227,10 @@ async def ledger(
             await anyio.sleep(apart)
             net.heal()
             await anyio.sleep((seconds - apart) / 2)
+            for node in stage.random.sample(world.honest, round(killed * honest)):
+                net.kill(node)
+                world.honest.remove(node)  # for good: what it knew others have to know
+            await anyio.sleep(10 * block_time if killed else 0)
             churn.stop()
             crashes = churn.deaths
             tasks.cancel_scope.cancel()
@@ -235,5 +240,5 @@ async def ledger(
                 await net.restart(node)
         await anyio.sleep(8 * block_time)
         world.check()
-        height = min(store.tip.header.height for store in world.disks[:honest])
+        height = min(world.disks[node.index].tip.header.height for node in world.honest)
         stage.facts |= {"crashes": crashes, "height": height, "sure payments": len(world.sure)}
