@@ -18,7 +18,7 @@ away                               made up for 20 ms
 it is there                        it is played
 it is not there, but later ones    what is heard is made up. Should it come later, it is late
 it is not there, nor are later     what is heard is made up for half a second; after that the other side says nothing.
-ones                               Its turn is still to come: a network that stood still has lost nothing
+ones                               Its turn is still to come: a network that stood still is late, and has lost nothing
 =================================  =====================================================================================
 """
 
@@ -120,7 +120,7 @@ class JitterBuffer:
         behind = turn - number
         if behind * FRAME > MAX_MARGIN:
             self._next = min(int(turn), self._highest)
-        elif behind > 2 and self._since_skip >= SKIP_EVERY:
+        elif behind > 2 and self._since_skip >= SKIP_EVERY and number < self._highest:
             self._next = number + 1
         else:
             return

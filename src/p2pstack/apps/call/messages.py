@@ -95,5 +95,5 @@ def decode(data: bytes) -> Message:
     """
     try:
         return _decoder.decode(data)
-    except DecodeError as error:
+    except (DecodeError, UnicodeDecodeError) as error:  # the latter where a tag is no text
         raise RemoteProtocolError(f"call: expected a message, got {len(data)} bytes that are none: {error}") from None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from anyio import Event, create_task_group, fail_after, move_on_after, sleep_forever
 from anyio.abc import TaskStatus
 
-from p2pstack import AbstractHost, LocalProtocolError, PeerId, RemoteProtocolError, Stream, Target
+from p2pstack import AbstractHost, LocalProtocolError, P2PError, PeerId, RemoteProtocolError, Stream, Target
 from p2pstack.apps.call.conversation import Conversation, receive, send
 from p2pstack.apps.call.messages import CALL, MAX_MESSAGE, Accept, Decline, Offer, Ringing, decode
 from p2pstack.apps.call.quality import Quality
@@ -144,9 +144,9 @@ class Phone:
             elif session.state is not State.OVER:
                 session.hang_up("declined")
                 await send(messages, Decline(""))
-            self._on_state(State.OVER, peer, offer.name)
         finally:
             self._busy = False
+            self._on_state(State.OVER, peer, offer.name)
 
     async def _asked(self, messages: Messages, session: CallSession, peer: PeerId, name: str) -> bool:
         """Whether the call is taken, before the caller gives up."""
@@ -161,7 +161,10 @@ class Phone:
         with move_on_after(RING):
             async with create_task_group() as tasks:
                 tasks.start_soon(ask)
-                await receive(messages, session)  # nothing but a `Bye` can come
+                try:
+                    await receive(messages, session)  # nothing but a `Bye` can come
+                except P2PError as error:
+                    session.hang_up(f"the caller is gone: {error}")
                 tasks.cancel_scope.cancel()
         return taken and session.state is State.RINGING
 

@@ -138,7 +138,7 @@ def decode(data: bytes, *kinds: type[M]) -> M:
         decoder = _decoders[kinds] = Decoder(Union[kinds])  # noqa: UP007
     try:
         return decoder.decode(data)
-    except DecodeError as error:
+    except (DecodeError, UnicodeDecodeError) as error:  # the latter where a tag is no text
         names = " or ".join(kind.__name__ for kind in kinds)
         raise RemoteProtocolError(f"chat: expected {names}, got {len(data)} bytes that are not: {error}") from None
 
