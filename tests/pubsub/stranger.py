@@ -17,7 +17,7 @@ from p2pstack.wire.framing import FrameDecoder, encode_frame
 from p2pstack.wire.pb.pubsub_pb2 import RPC, ControlMessage, Message
 
 PROTOCOL = "/meshsub/1.2.0"
-PATIENCE = 10.0
+PATIENCE = 40.0
 
 
 async def until(condition: Callable[[], Any]) -> Any:
