@@ -159,6 +159,9 @@ async def serve(stream: Stream, source: Any, lie: str) -> None:
                 case "half a piece":
                     await stream.send(piece_of(source, index)[:-100])
                     return
+                case "endless":
+                    while True:
+                        await stream.send(encode(Gained([0])))
                 case _:  # silent in the middle
                     await stream.send(piece_of(source, index)[:-100])
     await sleep_forever()
@@ -179,6 +182,7 @@ LIES = [
     ("short proofs", True),
     ("half a piece", False),
     ("silent in the middle", False),
+    ("endless", False),
 ]
 
 

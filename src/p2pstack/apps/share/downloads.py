@@ -69,7 +69,7 @@ class Download:
         self._keep = keep
         self._verifying = Semaphore(_VERIFIED_AT_ONCE)
         self._begun = False
-        self._heard_at = current_time()
+        self._served_at = current_time()
         self._late = False
         self._scope = CancelScope()
         self._deadline = _DEADLINE + manifest.piece_size / _LEAST_RATE
@@ -93,9 +93,9 @@ class Download:
 
     def tick(self, now: float) -> None:
         """Look at the time: end it if what is expected has not come."""
-        if not (not self._begun or self._picker.expects_any(self.peer)):
-            self._heard_at = now
-        elif now - self._heard_at > self._deadline:
+        if self._begun and not self._picker.expects_any(self.peer):
+            self._served_at = now
+        elif now - self._served_at > self._deadline:
             self._late = True
             self._scope.cancel()
 
@@ -137,9 +137,9 @@ class Download:
                     raise RemoteProtocolError(f"{self.peer} sent a piece that was not requested")
                 parts = await self._channel.receive_bytes(self._manifest.length(index))
                 self.received += self._manifest.length(index)
+                self._served_at = current_time()
                 await self._verifying.acquire()
                 tasks.start_soon(self._verify, index, parts, proof)
-        self._heard_at = current_time()
 
     async def _verify(self, index: int, parts: Sequence[bytes], proof: bytes) -> None:
         try:

@@ -244,7 +244,7 @@ class Share:
             random=host.random,
         )
         self._parts = parts = _Parts(store, picker, uploads)
-        host.handle(self._describe, handler=partial(self._tell_manifest, manifest), max_streams_per_peer=1)
+        host.handle(self._describe, handler=partial(self._tell_manifest, manifest.encode()), max_streams_per_peer=1)
         host.handle(self.protocol, handler=partial(self._upload, uploads), max_streams_per_peer=1)
         return parts
 
@@ -274,12 +274,11 @@ class Share:
     def _candidates(self, host: AbstractHost, protocol: str) -> Sequence[PeerId]:
         """Who could be asked now."""
         now = current_time()
+        self._due = {peer: due for peer, due in self._due.items() if due > now}
         return [
             peer
             for peer in host.peers
-            if peer not in self._banned
-            and self._due.get(peer, now) <= now
-            and protocol in host.peerstore.protocols(peer)
+            if peer not in self._banned and peer not in self._due and protocol in host.peerstore.protocols(peer)
         ]
 
     async def _until_something_changes(self) -> None:
@@ -297,9 +296,9 @@ class Share:
 
     # --- the manifest
 
-    async def _tell_manifest(self, manifest: Manifest, stream: Stream) -> None:
+    async def _tell_manifest(self, manifest: bytes, stream: Stream) -> None:
         with fail_after(_MANIFEST_DEADLINE):
-            await stream.send(manifest.encode())
+            await stream.send(manifest)
 
     async def _learn(self, host: AbstractHost) -> Manifest:
         """The manifest, from whoever has the right one."""
