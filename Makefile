@@ -18,7 +18,7 @@ COVERED := 95
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: demo test lint interop bench bench-apps protos pins clean help
+.PHONY: demo test lint interop bench bench-apps protos page pins clean help
 
 demo: $(HAS)/p2pstack ## Hosts on this machine move files and publish in a mesh, in a live table, while one is killed
 	@$(BIN)/p2pstack demo
@@ -48,6 +48,9 @@ bench-apps: $(HAS)/p2pstack $(HAS)/bench $(HAS)/test ## Measure the applications
 
 protos: $(HAS)/p2pstack $(HAS)/protos ## Generate src/p2pstack/wire/pb from protos/
 	$(BIN)/python scripts/protos.py
+
+page: ## Build the editor of `p2pstack doc` from web/doc, with node and npm
+	cd web/doc && npm install --no-package-lock --no-audit --no-fund && npm run build
 
 pins: ## Write constraints.txt anew, with the newest versions that pyproject.toml allows
 	sh scripts/pin.sh $(PYTHON)

@@ -142,6 +142,22 @@ async def test_who_gossips_nonsense_pays_for_it(p2p_hosts: Any, message: bytes) 
     await goes_on(parts[1])
 
 
+async def test_an_update_that_cuts_a_character_is_not_taken(p2p_hosts: Any) -> None:
+    parts, theirs = services(), GossipSub()
+    (victim,) = await p2p_hosts(1, services=lambda: parts)
+    (hostile,) = await p2p_hosts(1, services=lambda: [theirs])
+    await parts[1].insert(0, "😀")
+    await hostile.connect(victim.addrs[0])
+    client = uint(parts[1].document.client_id)
+    between = b"\x01\x01\x05\x00\xc4" + client + b"\x00" + client + b"\x01" + b"\x01x\x00"
+    with anyio.fail_after(20):
+        await theirs.publish(parts[1].topic, encode(Kind.UPDATE, between), wait_for_mesh=True)
+        while not parts[1].rejected:
+            await anyio.lowlevel.checkpoint()
+    assert str(parts[1]) == "😀"
+    await parts[1].insert(1, "!")
+
+
 async def test_who_fills_the_document_leaves_it_full_and_whole(
     p2p_hosts: Any, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -252,7 +252,11 @@ class SharedText:
     def _hear(self, update: bytes, peer: PeerId) -> None:
         """Gossip has brought an update."""
         early = self.document.early
-        self._learn_from(update, peer)
+        try:
+            self._learn_from(update, peer)
+        except RemoteProtocolError as error:  # it is an update, but not one of this text
+            logger.warning("%s brought of %s what cannot be: %s", peer, self.name, error)
+            self.rejected += 1
         if self._fetched:
             for client, (_, end) in read_update(update).holds.items():
                 if self._fetched.get(client, end + 1) <= end:
@@ -266,7 +270,7 @@ class SharedText:
         if news := self._learn_from(update, peer):
             brought = read_update(news)
             self._fetched.update({client: end for client, (_, end) in brought.holds.items()})
-            self._fetched.update({client: MAX_CLOCK for client, _, _ in brought.deletes})
+            self._fetched.update({client: MAX_CLOCK for client, _, _ in brought.deletes})  # not seen by their clocks
             self._doubt.set()
 
     async def _mend(self) -> None:
