@@ -156,8 +156,16 @@ def speed() -> dict[str, Any]:
 
 
 def _last(command: Sequence[object]) -> dict[str, Any]:
-    out = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True, check=True).stdout
-    return json.loads(out.splitlines()[-1])
+    """The last line of a command, and the most memory that it took."""
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process.stdout as out:
+        lines = out.readlines()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{command} failed")
+    return json.loads(lines[-1]) | {"peak_mib": usage.ru_maxrss / 1024}
 
 
 def draw(runs: Sequence[dict[str, Any]], path: Path) -> None:
@@ -198,6 +206,7 @@ def report(results: dict[str, Any]) -> None:
     if found := results.get("speed"):
         print(f"{'perf, download, MB/s':<66}{found['perf_mb_s']:>12.0f}")
         print(f"{'get of 1 GiB from one peer, MB/s':<66}{found['get_mb_s']:>12.0f}")
+        print(f"{'... memory at its peak, MiB':<66}{found['get_peak_mib']:>12.0f}")
         print(f"{'... to perf':<66}{found['ratio']:>11.0%}   at least 60 %")
     for one in results.get("swarm", ()):
         kind = "central server" if one["central"] else "swarm"

@@ -83,6 +83,6 @@ def test_pieces_are_never_too_many_and_never_too_large(size: int) -> None:
 
 
 def test_a_file_of_many_gigabytes_has_pieces_of_four_megabytes() -> None:
-    assert piece_size_for(100 << 20) == 128 << 10
-    assert piece_size_for(1 << 30) == 1 << 20
+    assert piece_size_for(100 << 20) == 256 << 10
+    assert piece_size_for(1 << 30) == 2 << 20
     assert piece_size_for(100 << 30) == 4 << 20

@@ -29,7 +29,7 @@ MIN_PIECE, MAX_PIECE = 1 << 14, 1 << 24
 #: bytes of a name in a file system, and names in a path
 _MAX_NAME, _MAX_DEPTH = 255, 32
 #: what pieces are while a content has few of them
-_USUAL_PIECES, _USUAL_PIECE, _LEAST_PIECE = 1 << 10, 1 << 22, 1 << 16
+_USUAL_PIECES, _USUAL_PIECE, _LEAST_PIECE = 1 << 9, 1 << 22, 1 << 16
 
 
 class File(Struct, frozen=True, array_like=True):
