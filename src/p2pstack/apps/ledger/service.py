@@ -49,7 +49,7 @@ class LedgerConfig:
     #: For which a peer that lied is asked no more.
     shun_time: float = 600.0
     #: After which a miner takes in what has come since it began.
-    redraft_interval: float = 5.0
+    redraft_interval: float = 2.0
     #: Blocks whose parents are not known, 152 KB each at most.
     max_orphans: int = 32
     #: Between two times that waiting transfers are published again; half of it is for how long a message is known.
