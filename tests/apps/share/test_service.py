@@ -8,7 +8,7 @@ import pytest
 from anyio import EndOfStream, fail_after, sleep_forever
 
 from p2pstack import Host, LocalProtocolError, Memory, MemoryNetwork, Stream, StreamReset
-from p2pstack.apps.share import downloads, service, uploads
+from p2pstack.apps.share import channel, downloads, service, uploads
 from p2pstack.apps.share.messages import (
     MAX_REPLY,
     MAX_WINDOW,
@@ -220,6 +220,17 @@ async def test_a_peer_that_serves_badly_costs_no_more_than_a_piece(
                     await get.finished.wait()
                 assert get.received == {honest.peer_id: source.manifest.size}
                 assert (liar.peer_id in get.banned) == banned
+
+
+async def test_a_peer_that_does_not_read_what_is_said_to_it_is_dropped(
+    memory: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel, "_MAX_PENDING", -1)
+    network, source = MemoryNetwork(), memory.source(2)
+    async with host(network, Share(source.manifest.id, source)) as one:
+        get = fetcher(memory, source.manifest.id, one)
+        async with host(network, get):
+            await memory.until(lambda: one.peer_id in get.banned)
 
 
 @pytest.mark.parametrize("lie", ["noise", "endless", "silent", "another"])

@@ -12,6 +12,9 @@ __all__ = ["Channel", "Outbox"]
 
 M = TypeVar("M")
 
+#: bytes that wait to be sent
+_MAX_PENDING = 1 << 14
+
 
 class Channel(Generic[M]):
     """Reads a stream.
@@ -66,10 +69,7 @@ class Channel(Generic[M]):
 
 
 class Outbox:
-    """Messages to be sent, by whoever has one; a task of their own sends them, so that nobody waits.
-
-    What bounds them is that each answers something, or asks for something that there is a window for.
-    """
+    """Messages to be sent, by whoever has one; a task of their own sends them, so that nobody waits."""
 
     __slots__ = ("_event", "_pending", "_stream")
 
@@ -77,6 +77,11 @@ class Outbox:
         self._stream = stream
         self._pending = bytearray()
         self._event = Event()
+
+    @property
+    def full(self) -> bool:
+        """Whether more is waiting than it should be: the peer does not read."""
+        return len(self._pending) > _MAX_PENDING
 
     def post(self, data: bytes) -> None:
         """Have a message sent."""

@@ -115,6 +115,8 @@ class Download:
         picker = self._picker
         if self._begun != (not isinstance(reply, Have)):
             raise RemoteProtocolError(f"{self.peer} did not begin with what it has, or did so twice")
+        if self._outbox.full:
+            raise RemoteProtocolError(f"{self.peer} talks, and does not read what is said to it")
         match reply:
             case Have(bits):
                 self._begun = True
