@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 from anyio import fail_after, wait_all_tasks_blocked
-from anyio.lowlevel import checkpoint
 
 from p2pstack import GossipSub, GossipSubConfig, Host
 from p2pstack.identity.keys import PrivateKey
 from p2pstack.pubsub import PubSubConfig, Rejected, SendDropped
 from p2pstack.pubsub.gossipsub.router import GossipSubRouter
+from p2pstack.testing import TimeTravel
 from p2pstack.wire.pb.pubsub_pb2 import (
     ControlGraft,
     ControlIDontWant,
@@ -285,7 +285,7 @@ async def test_a_stream_of_forged_messages_ends_on_the_graylist(scene: Any) -> N
 # --- reading nothing
 
 
-async def test_a_peer_that_never_reads_loses_its_own_messages_only(scene: Any) -> None:
+async def test_a_peer_that_never_reads_loses_its_own_messages_only(scene: Any, p2p_time: TimeTravel) -> None:
     service = PubSubConfig(write_timeout=2, publish_patience=1, max_reopenings=0)
     async with scene(reads=False, service=service) as s:
         await s.ill.say(rpc(subscribe=["t"]))
@@ -295,7 +295,7 @@ async def test_a_peer_that_never_reads_loses_its_own_messages_only(scene: Any) -
             for size in sizes:
                 await s.node.publish("t", bytes(size))
             while s.node._driver.table.get(s.ill.key.peer_id):
-                await checkpoint()
+                await p2p_time.travel(0.1)
             first = await anext(dropped)
         assert first.peer == s.ill.key.peer_id
         await until(lambda: s.friend.stats.received == len(sizes))

@@ -362,7 +362,10 @@ class AnyPeers(RuleBasedStateMachine):
         assert self.router._relay._called_off <= {action.message.id for action in self.unchecked}
         known = {peer.id for peer in self.router._unwanted._said}
         known |= {
-            peer.id for groups in self.router._partials._groups._topics.values() for g in groups.values() for peer in g.peers
+            peer.id
+            for groups in self.router._partials._groups._topics.values()
+            for g in groups.values()
+            for peer in g.peers
         }
         known |= {peer.id for _, members in self.router._fanout for peer in members}
         assert known <= self.there
