@@ -1,7 +1,8 @@
-"""Figures of `p2pstack share`: `python -m bench.apps.share`, or with `speed` or `swarm` only one of them.
+"""Figures of `p2pstack share`: `python -m bench.apps.share`, or with names of these only some.
 
 speed   `p2pstack get` of 1 GiB from a process on this machine, with hashing and disk, in turns with `p2pstack perf`
 swarm   100 MB from one uploader of 10 Mbit/s to many peers of the same speed, simulated, beside a central server
+deaths  a quarter of that to 100 peers, of whom 30 are killed meanwhile
 
 The swarm is simulated at a tenth of both: 10 MB at 1 Mbit/s take as long as 100 MB at 10 Mbit/s, in as many pieces, and
 a tenth of the work. What is said besides pieces is not a tenth, so that the figures are a little worse than real ones.
@@ -18,7 +19,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-from anyio import create_task_group, current_time
+from anyio import create_task_group, current_time, sleep
 
 from p2pstack.apps.share.manifest import File, Manifest
 from p2pstack.apps.share.merkle import Tree, leaf
@@ -65,16 +66,20 @@ def _piece(index: int, size: int) -> bytes:
     return index.to_bytes(4, "big") + bytes(size - 4)
 
 
-def _content() -> tuple[Manifest, Tree]:
-    files = (File((), SIZE),)
+def _content(size: int) -> tuple[Manifest, Tree]:
+    files = (File((), size),)
     draft = Manifest("content", PIECE, files, bytes(32))
     tree = Tree.build([leaf([_piece(index, draft.length(index))]) for index in range(draft.count)])
     return Manifest("content", PIECE, files, tree.root), tree
 
 
-def swarm(peers: int, *, central: bool = False) -> dict[str, Any]:
-    """Let so many peers fetch the same; with `central` each from the source alone."""
-    manifest, tree = _content()
+def swarm(peers: int, *, central: bool = False, size: int = SIZE, killed: int = 0) -> dict[str, Any]:
+    """Let so many peers fetch the same.
+
+    :param central: each from the source alone
+    :param killed: so many of them, for good, each at some moment before anybody can have all
+    """
+    manifest, tree = _content(size)
     config = ShareConfig(threads=False, neighbours=1 if central else 8)
 
     def empty() -> list[Share]:
@@ -98,15 +103,22 @@ def swarm(peers: int, *, central: bool = False) -> dict[str, Any]:
             await node.service(Share).finished.wait()
             times.append(current_time() - began_at)
 
+        async def die(node: SimNode) -> None:
+            await sleep(net.random.uniform(0, size * 8 / 1e6))
+            net.kill(node)
+
+        victims = net.random.sample(net.nodes[1:], killed)
         async with net:
             began_at = current_time()
             async with create_task_group() as tasks:
                 for node in net.nodes[1:]:
-                    tasks.start_soon(wait, node)
-            sent = [node.service(Share).sent / SIZE for node in net.nodes]
+                    tasks.start_soon(die if node in victims else wait, node)
+            sent = [node.service(Share).sent / size for node in net.nodes]
         return {
             "peers": peers,
             "central": central,
+            "killed": killed,
+            "done": len(times),
             "first_s": round(min(times), 2),
             "median_s": round(median(times), 2),
             "last_s": round(max(times), 2),
@@ -213,6 +225,9 @@ def report(results: dict[str, Any]) -> None:
         what = f"{kind}: 100 MB to {one['peers']} peers of 10 Mbit/s, all done, s"
         aim = f"at most {1.5 * IDEAL:.0f}" if one["peers"] == 100 else ""
         print(f"{what:<66}{one['last_s']:>12.1f}  {aim}")
+    if died := results.get("deaths"):
+        what = f"swarm: 25 MB to 100 peers, {died['killed']} of whom are killed: all of the rest have all"
+        print(f"{what:<76}{died['done']:>2}  70")
 
 
 def main(*wanted: str) -> None:
@@ -229,6 +244,8 @@ def main(*wanted: str) -> None:
                 runs.append(swarm(count, central=central))
                 print(f"simulated {count} peers in {perf_counter() - began_at:.0f} s", file=sys.stderr)
         results["swarm"] = runs
+    if not wanted or "deaths" in wanted:
+        results["deaths"] = swarm(100, size=SIZE // 4, killed=30)
     RESULTS.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=1) + "\n")
     if "swarm" in results:
