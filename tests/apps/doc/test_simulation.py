@@ -9,8 +9,9 @@ import pytest
 from p2pstack import GossipSub
 from p2pstack.apps.doc.service import SharedText
 from p2pstack.sim import SimNode, Simulation, run
+from p2pstack.sim.topology import random_graph
 
-NODES, KILLED, EDITORS, SECONDS = 100, 30, 5, 4
+NODES, KILLED, EDITORS, SECONDS = 100, 30, 4, 3
 
 
 def services() -> list[Any]:
@@ -41,7 +42,9 @@ def found(text: str, marks: list[str]) -> bool:
 
 async def churn(seed: int) -> Mapping[str, Any]:
     """Editors type while 30 of 100 nodes die, 20 of these for good; one that comes back was away, and has nothing."""
-    net = Simulation(nodes=NODES, latency="20ms±5ms", services=services, security="plaintext", seed=seed)
+    net = Simulation(
+        nodes=NODES, latency="20ms±5ms", services=services, security="plaintext", topology=random_graph(5), seed=seed
+    )
     async with net:
         writers, others = net.nodes[:EDITORS], net.nodes[EDITORS:]
         acknowledged: list[str] = []
@@ -55,7 +58,7 @@ async def churn(seed: int) -> Mapping[str, Any]:
                 net.kill(node, silently=node.index % 2 == 0)
         for node in victims[:10]:
             await net.restart(node)
-        await anyio.sleep(12)
+        await anyio.sleep(10)
         texts = {text_of(node) for node in net.running}
         assert len(net.running) == NODES - KILLED + 10
         return {"texts": texts, "marks": acknowledged, "hash": net.trace.hash, "peers": len(net.running[-1].host.peers)}
