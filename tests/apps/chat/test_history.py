@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pstack.apps.chat.history import History
+from p2pstack.apps.chat.messages import MAX_AHEAD
 
 from_lines = st.lists(st.tuples(st.integers(0, 20), st.sampled_from("abcdef")), max_size=30)
 
@@ -29,6 +30,12 @@ def test_a_line_is_written_after_all_that_was_read(make_line: Any) -> None:
     history.add(make_line(time=1_000))
     assert history.next_time(500) == 1_001
     assert history.next_time(2_000) == 2_000
+
+
+def test_a_line_that_claims_the_latest_time_does_not_push_ours_beyond_it(make_line: Any) -> None:
+    history, now = History(), 10_000_000
+    history.add(make_line(time=now + MAX_AHEAD))
+    assert now < history.next_time(now) <= now + MAX_AHEAD // 2
 
 
 def test_the_newest_stay(make_line: Any) -> None:

@@ -10,7 +10,7 @@ from bisect import insort
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 
-from p2pstack.apps.chat.messages import MAX_HISTORY, Entry
+from p2pstack.apps.chat.messages import MAX_AHEAD, MAX_HISTORY, Entry
 
 __all__ = ["History"]
 
@@ -71,8 +71,10 @@ class History:
         return sorted((self._entries[name] for name in set(ids) if name in self._entries), key=_place)
 
     def next_time(self, now: int) -> int:
-        """The time for a line that is written now: our clock's, or just after the newest line."""
-        return max(now, self._order[-1][0] + 1 if self._order else 0)
+        """The time for a line that is written now: our clock's, or just after the newest line. A newest line that is far
+        ahead is not followed: else who claims the latest time that is believed could have ours believed no more."""
+        newest = self._order[-1][0] if self._order else 0
+        return max(now, min(newest + 1, now + MAX_AHEAD // 2))
 
     def __iter__(self) -> Iterator[Entry]:
         return (self._entries[name] for _, name in self._order)
