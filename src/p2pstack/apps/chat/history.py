@@ -71,8 +71,8 @@ class History:
         return sorted((self._entries[name] for name in set(ids) if name in self._entries), key=_place)
 
     def next_time(self, now: int) -> int:
-        """The time for a line that is written now: our clock's, or just after the newest line. A newest line that is far
-        ahead is not followed: else who claims the latest time that is believed could have ours believed no more."""
+        """The time for a line that is written now: our clock's, or just after the newest line. One that is far ahead is
+        not followed: else who claims the latest time that is believed could have ours believed no more."""
         newest = self._order[-1][0] if self._order else 0
         return max(now, min(newest + 1, now + MAX_AHEAD // 2))
 
