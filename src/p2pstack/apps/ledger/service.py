@@ -4,7 +4,8 @@
 a block by gossip           taken: passed on. Breaks a rule: rejected, which costs its sender. Its parent is not known:
                             kept among a few orphans, and the sender is asked for what lies between. Else ignored
 a transfer by gossip        waits for a block: passed on. Its signature does not hold: rejected. Else ignored
-every `sync_interval`       some peer is asked for headers that we do not have: whatever gossip lost, comes
+a peer is new, and every    it, or some peer, is asked for headers that we do not have: whatever gossip lost, comes
+`sync_interval`
 a peer that lied            is asked no more for `shun_time`, and disconnected
 a peer that did not answer  is left alone for a while: it may have died
 transfers that wait long    are published again, some of them every `remind_interval`
@@ -22,7 +23,16 @@ from anyio import Event, create_task_group, current_time, move_on_after, sleep
 from anyio.abc import TaskStatus
 from anyio.lowlevel import checkpoint
 
-from p2pstack import AbstractHost, GossipSub, LocalProtocolError, Message, PeerId, SigningPolicy, Verdict
+from p2pstack import (
+    AbstractHost,
+    GossipSub,
+    LocalProtocolError,
+    Message,
+    PeerId,
+    PeerIdentified,
+    SigningPolicy,
+    Verdict,
+)
 from p2pstack.apps.ledger.block import Block, Entry, genesis
 from p2pstack.apps.ledger.faults import Invalid, Orphan, Refused, StoreError
 from p2pstack.apps.ledger.ledger import Ledger
@@ -115,6 +125,7 @@ class LedgerNode:
             self.pubsub.subscribe(self._transfers, buffer=1),
             create_task_group() as tasks,
         ):
+            tasks.start_soon(self._welcome, host)
             tasks.start_soon(self._keep_up, host)
             tasks.start_soon(self._remind, host)
             if self._miner is not None and self._seek is not None:
@@ -229,9 +240,16 @@ class LedgerNode:
 
     # --- catching up
 
+    async def _welcome(self, host: AbstractHost) -> None:
+        """Whoever is new may have what we have not."""
+        with host.events.subscribe(PeerIdentified) as events:
+            async for event in events:
+                if self._sync in event.protocols and not event.pushed:
+                    self._leads[event.peer] = None
+                    self._lead_came.set()
+
     async def _keep_up(self, host: AbstractHost) -> None:
-        # A node that has just started asks soon, and everybody at another time.
-        pause = host.random.uniform(0.1, 0.2) * self.config.sync_interval
+        pause = 0.0
         while True:
             with move_on_after(pause):
                 await self._lead_came.wait()
