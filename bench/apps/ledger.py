@@ -117,12 +117,12 @@ def newcomer(folder: Path, blocks: int, transfers: int) -> list[tuple[float, int
             server.kill()
 
 
-def simulated(seeds: int, **parameters: Any) -> dict[str, Any]:
+def simulated(seeds: int, processes: int | None, **parameters: Any) -> dict[str, Any]:
     """The scenario over seeds: how many runs kept what is promised, and what they went through."""
     script = Script.read(ROOT / "examples" / "scenarios" / "ledger.py")
     given = {name: [value] for name, value in parameters.items()}
     runs = cases(script, nodes=[12], seeds=range(seeds), parameters=given)
-    with process_executor() as executor:
+    with process_executor(processes) as executor:
         outcomes = list(sweep(runs, executor))
     kept = [outcome for outcome in outcomes if outcome.failure is None]
     for outcome in outcomes:
@@ -157,6 +157,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.apps.ledger", description=__doc__)
     parser.add_argument("--blocks", type=int, default=10_000, help="that the newcomer lacks (10,000)")
     parser.add_argument("--seeds", type=int, default=100, help="of the scenario (100)")
+    parser.add_argument("--processes", type=int, help="that play the scenario (as many as there are cores)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="a folder for the results (results/apps)")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -168,8 +169,8 @@ def main() -> int:
         folder = Path(name)
         rates = sorted(validated(folder))
         points = newcomer(folder, arguments.blocks, transfers=2)
-    thieves = simulated(arguments.seeds)
-    killed = simulated(max(1, arguments.seeds // 5), killed=0.3, thieves=0.0, seconds=60.0)
+    thieves = simulated(arguments.seeds, arguments.processes)
+    killed = simulated(max(1, arguments.seeds // 5), arguments.processes, killed=0.3, thieves=0.0, seconds=60.0)
 
     rate, took = rates[len(rates) // 2], points[-1][0]
     runs, deaths = thieves["runs"], killed["runs"]
