@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from hashlib import sha256
 
-from anyio import Event, create_task_group, current_time, move_on_after, sleep, to_thread
+from anyio import Event, create_task_group, current_time, sleep
 from anyio.abc import TaskStatus
 
 from p2pstack import (
@@ -36,6 +36,7 @@ from p2pstack import (
 )
 from p2pstack.apps.doc.document import Document
 from p2pstack.apps.doc.exchange import Exchanges
+from p2pstack.apps.doc.keeper import Keeper
 from p2pstack.apps.doc.log import Log
 from p2pstack.apps.doc.messages import Kind, decode, encode
 from p2pstack.apps.doc.presence import MAX_PRESENCE, Editor, Presence, read_presence
@@ -51,8 +52,6 @@ MAX_GOSSIP = 65_536
 _MAX_UNTOLD = 256
 #: seconds in which gossip may still bring what came in another order, or by another way
 _PATIENCE = 0.2
-#: seconds until what others wrote is written to disk: all of these at once. What is written here waits for nothing
-_LINGER = 0.25
 #: seconds between two messages of where our editors' cursors are
 _CURSOR_INTERVAL = 0.1
 
@@ -79,13 +78,10 @@ class SharedText:
         self.name = name
         self.topic = f"/p2pstack/{network_of(name)}/1.0.0"
         self._pubsub = pubsub
-        self._log = log
+        self._keeper = Keeper(log, on_saved=lambda: self._notify(Kind.STATUS, b""))
         self._interval = interval
         self._watchers: list[Watcher] = []
-        self._unsaved: list[bytes] = []
         self._untold: deque[bytes] = deque()
-        self._learnt = self._saved = 0
-        self._wake_writer, self._hurry, self._progress = Event(), Event(), Event()
         self._wake_teller, self._doubt = Event(), Event()
         self._bringers: set[PeerId] = set()  # of what came before what it needs
         self._fetched: dict[int, int] = {}  # what no gossip has brought yet: up to which clock of each client
@@ -136,7 +132,7 @@ class SharedText:
     @property
     def saved(self) -> bool:
         """Whether all that is in the text is on disk."""
-        return self._saved == self._learnt
+        return self._keeper.saved
 
     def __str__(self) -> str:
         return str(self.document)
@@ -182,9 +178,7 @@ class SharedText:
 
     async def wait_saved(self) -> None:
         """Wait until all that is in the text now is on disk."""
-        learnt = self._learnt
-        while self._saved < learnt:
-            await self._progress.wait()
+        await self._keeper.wait()
 
     def tell_presence(self, update: bytes, clients: set[int]) -> None:
         """An editor of ours tells where it is. Its client ids are added to `clients`.
@@ -204,9 +198,7 @@ class SharedText:
 
     async def run(self, host: AbstractHost, *, task_status: TaskStatus[None]) -> None:
         """Live."""
-        document = self._document = Document(_unused(host, ()))
-        if self._log is not None:
-            document = self._document = _opened(host, self._log)
+        document = self._document = self._keeper.open(host)
         self._host = host
         self._exchanges = Exchanges(
             f"/p2pstack/{network_of(self.name)}/exchange/1.0.0",
@@ -215,21 +207,16 @@ class SharedText:
             interval=self._interval,
         )
         self._pubsub.add_validator(self.topic, _check)
-        try:
-            async with create_task_group() as tasks:
-                await tasks.start(self._exchanges.run, host)
-                await tasks.start(self._listen)
-                tasks.start_soon(self._tell)
-                tasks.start_soon(self._tell_cursors)
-                tasks.start_soon(self._mend)
-                tasks.start_soon(self._forget)
-                tasks.start_soon(self._greet, host)
-                if self._log is not None:
-                    tasks.start_soon(self._write, self._log)
-                task_status.started()
-        finally:
-            if self._log is not None and self._unsaved:
-                self._log.add(self._unsaved)
+        async with create_task_group() as tasks:
+            await tasks.start(self._exchanges.run, host)
+            await tasks.start(self._listen)
+            tasks.start_soon(self._tell)
+            tasks.start_soon(self._tell_cursors)
+            tasks.start_soon(self._mend)
+            tasks.start_soon(self._forget)
+            tasks.start_soon(self._greet, host)
+            tasks.start_soon(self._keeper.run, document)
+            task_status.started()
 
     @property
     def _me(self) -> PeerId:
@@ -299,14 +286,7 @@ class SharedText:
         return news
 
     def _learn_of(self, news: bytes, *, ours: bool) -> None:
-        self._learnt += 1
-        if self._log is None:
-            self._saved += 1
-        else:
-            self._unsaved.append(news)
-            self._wake_writer.set()
-            if ours:
-                self._hurry.set()
+        self._keeper.keep(news, hurry=ours)
         self._notify(Kind.UPDATE, news)
         if ours:
             if len(news) > MAX_GOSSIP or len(self._untold) >= _MAX_UNTOLD:
@@ -354,23 +334,6 @@ class SharedText:
                     await sleep(1.0)
                     self._cursors_moved.set()
 
-    async def _write(self, log: Log) -> None:
-        while True:
-            await self._wake_writer.wait()
-            with move_on_after(_LINGER):
-                await self._hurry.wait()
-            self._wake_writer, self._hurry = Event(), Event()
-            batch, self._unsaved = self._unsaved, []
-            await to_thread.run_sync(log.add, batch)
-            self._saved += len(batch)
-            progress, self._progress = self._progress, Event()
-            progress.set()
-            self._notify(Kind.STATUS, b"")
-            if log.outgrown(0) and log.outgrown(len(whole := self.document.update())):
-                unsaved, self._unsaved = self._unsaved, []
-                await to_thread.run_sync(log.replace, whole)
-                self._saved += len(unsaved)
-
 
 def _check(message: Message) -> Verdict:
     """Whether an honest node can have sent this."""
@@ -385,26 +348,3 @@ def _check(message: Message) -> Verdict:
     except RemoteProtocolError as error:
         logger.debug("%s: %s", message.source, error)
     return Verdict.REJECT
-
-
-def _unused(host: AbstractHost, clients: Collection[int]) -> int:
-    """A number to write under that nobody has used, nor have we: not all that we wrote before may be here."""
-    while (client_id := host.random.getrandbits(32)) in clients:
-        pass
-    return client_id
-
-
-def _opened(host: AbstractHost, log: Log) -> Document:
-    """The document as it was kept.
-
-    :raises LocalProtocolError: what was kept is none
-    """
-    try:
-        kept = Document(0)
-        for update in log.updates:
-            kept.apply(update)
-        document = Document(_unused(host, kept.clocks))
-        document.apply(kept.update())
-    except (RemoteProtocolError, LimitExceeded) as error:
-        raise LocalProtocolError(f"{log.path} is damaged: {error}") from None
-    return document
