@@ -20,6 +20,7 @@ from anyio import (
 from p2pstack.errors import ConnectionClosed, LimitExceeded, RemoteProtocolError, SecurityError, StreamReset
 from p2pstack.muxers.yamux import Yamux
 from p2pstack.muxers.yamux.frames import ACK, DATA, FIN, GO_AWAY, PING, RST, SYN, WINDOW_UPDATE
+from p2pstack.testing import TimeTravel
 
 Frame = Callable[..., bytes]
 Frames = Callable[[bytes], list[tuple[int, int, int, int, bytes]]]
@@ -421,13 +422,16 @@ async def test_a_peer_that_reads_slowly_is_not_given_up(connected: Any) -> None:
         assert await _receive_all(await other.accept()) == bytes(100_000)
 
 
-async def test_an_idle_peer_is_pinged_and_one_that_answers_stays(facing: Any, frame: Frame, frames: Frames) -> None:
-    async with facing(Yamux(keepalive_interval=0.01, write_timeout=1.5)) as (party, raw):
+async def test_an_idle_peer_is_pinged_and_one_that_answers_stays(
+    facing: Any, frame: Frame, frames: Frames, p2p_time: TimeTravel
+) -> None:
+    async with facing(Yamux(keepalive_interval=30, write_timeout=10)) as (party, raw):
         for number in (1, 2):
             assert frames(await raw.receive()) == [(PING, SYN, 0, number, b"")]
             await raw.send(frame(PING, ACK, 0, number))
         assert party.connection.rtt is not None
         assert not party.connection.closed
+        assert 60 <= p2p_time.now < 100
 
 
 async def test_a_peer_that_answers_no_ping_is_taken_for_dead(facing: Any) -> None:
