@@ -7,7 +7,7 @@ from random import Random
 
 import anyio
 
-from p2pstack import PrivateKey, Service
+from p2pstack import P2PError, PrivateKey, Service
 from p2pstack.apps.ledger.block import Block
 from p2pstack.apps.ledger.faults import Refused
 from p2pstack.apps.ledger.ledger import Ledger
@@ -191,6 +191,15 @@ class World:
         assert not lost, f"{len(lost)} payments that somebody was sure of are gone"
 
 
+async def meet(net: Simulation) -> None:
+    """Have those call each other again that have lost each other, as a `Neighbours` service does."""
+    for node in net.running:
+        for other in node.dials:
+            if node.running and other.running and not node.host.connections_to(other.key.peer_id):
+                with suppress(P2PError, TimeoutError):
+                    await net.connect(node, other)
+
+
 @scenario(nodes=12, lasts=160)
 async def ledger(
     stage: Stage,
@@ -226,6 +235,7 @@ async def ledger(
             net.partition(nodes[:half], nodes[half:])
             await anyio.sleep(apart)
             net.heal()
+            await meet(net)
             await anyio.sleep((seconds - apart) / 2)
             for node in stage.random.sample(world.honest, round(killed * honest)):
                 net.kill(node)
@@ -235,9 +245,9 @@ async def ledger(
             crashes = churn.deaths
             tasks.cancel_scope.cancel()
         for node in world.honest:
-            if not node.running or not node.host.peers:  # dead, or on its way back
-                net.kill(node)
+            if not node.running:
                 await net.restart(node)
+        await meet(net)
         await anyio.sleep(8 * block_time)
         world.check()
         height = min(world.disks[node.index].tip.header.height for node in world.honest)

@@ -33,7 +33,7 @@ def test_the_same_seed_gives_the_same_run() -> None:
 
 
 def test_a_hundred_nodes_agree_while_half_of_them_come_and_go() -> None:
-    parameters = {"thieves": 0.0, "seconds": 6.0, "apart": 2.0, "block_time": 1.0, "up": "30s", "degree": 4}
+    parameters = {"thieves": 0.0, "seconds": 5.0, "apart": 2.0, "block_time": 0.7, "up": "30s", "degree": 4}
     outcome = SCRIPT.load().play(nodes=100, seed=4, parameters=parameters)
     assert outcome.failure is None
-    assert outcome.facts["crashes"] > 3
+    assert outcome.facts["crashes"] > 1
