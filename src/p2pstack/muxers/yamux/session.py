@@ -9,6 +9,8 @@ What the peer's frames do stands in `receiver.py`; what happens to a stream that
 Source: libp2p/specs, yamux/README.md.
 """
 
+from collections.abc import Sequence
+
 from p2pstack.errors import ConnectionClosed, LocalProtocolError
 from p2pstack.muxers.yamux.config import YamuxConfig
 from p2pstack.muxers.yamux.events import Event
@@ -102,10 +104,13 @@ class Session:
         """Whether `open` needs not wait: the ACK backlog has a free slot, or the peer takes no more streams anyway."""
         return not self._table.backlog_full or self.remote_go_away is not None
 
-    def events(self) -> list[Event]:
+    def events(self) -> Sequence[Event]:
         """What happened since the last call."""
         life = self._life
-        events, life.events = life.events, []
+        events = life.events
+        if not events:
+            return ()
+        life.events = []
         return events
 
     # --- calls of the application
@@ -263,7 +268,8 @@ class Session:
         for stream in finished:
             stream.fin_sent = True
             life.forget_if_over(stream)
-        life.relieve()
+        if life.crowded:
+            life.relieve()
         return chunks
 
     def _grant_windows(self, now: float) -> None:
