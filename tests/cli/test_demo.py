@@ -58,7 +58,8 @@ def test_a_person_sees_who_is_connected_and_two_lines_at_the_end(
     assert (result.code, result.err) == (0, "")
     *_, first, second, empty, _try, share, chat, ledger, doc = result.out.splitlines()
     assert empty == ""
-    for line, command in ((share, "share README.md"), (chat, "chat lobby"), (ledger, "ledger node"), (doc, "doc notes")):
+    commands = {share: "share README.md", chat: "chat lobby", ledger: "ledger node", doc: "doc notes"}
+    for line, command in commands.items():
         assert f" {command} " in line
     assert first.removeprefix("\x1b[?25h").startswith(  # which shows the cursor again
         "3 hosts, a process each (1 on asyncio, 1 on uvloop, 1 on trio), called each other by peer id "
