@@ -16,14 +16,13 @@ from typing import cast
 
 from anyio import EndOfStream, Event, create_task_group, current_time, move_on_after, sleep
 
-from p2pstack import P2PError, Stream
+from p2pstack import Messages, P2PError, Stream
 from p2pstack.apps.call.jitter import JitterBuffer
 from p2pstack.apps.call.messages import FRAME, Bye, Frame, Message, Ping, Pong, decode, encode
 from p2pstack.apps.call.opus import OpusDecoder, OpusEncoder
 from p2pstack.apps.call.quality import Clocks, Delays, Quality
 from p2pstack.apps.call.session import CallSession, State
 from p2pstack.apps.call.sound import Microphone, Speaker
-from p2pstack.streams import Messages
 
 __all__ = ["Conversation", "receive", "send"]
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from anyio import Event, create_task_group, fail_after, move_on_after, sleep_forever
 from anyio.abc import TaskStatus
 
-from p2pstack import AbstractHost, LocalProtocolError, P2PError, PeerId, RemoteProtocolError, Stream, Target
+from p2pstack import AbstractHost, LocalProtocolError, Messages, P2PError, PeerId, RemoteProtocolError, Stream, Target
 from p2pstack.apps.call.conversation import Conversation, receive, send
 from p2pstack.apps.call.messages import CALL, MAX_MESSAGE, Accept, Decline, Offer, Ringing, decode
 from p2pstack.apps.call.quality import Quality
 from p2pstack.apps.call.session import CallSession, State
 from p2pstack.apps.call.sound import Microphone, Speaker
-from p2pstack.streams import Messages
 
 __all__ = ["CallEnded", "Phone", "Sounds"]
 

@@ -18,7 +18,7 @@ from anyio import EndOfStream, current_time, fail_after
 from anyio.lowlevel import checkpoint
 from msgspec import Struct
 
-from p2pstack import AbstractHost, PeerId, RemoteProtocolError, Stream
+from p2pstack import AbstractHost, Messages, PeerId, RemoteProtocolError, Stream
 from p2pstack.apps.chat.history import History
 from p2pstack.apps.chat.messages import (
     MAX_BATCH,
@@ -33,7 +33,6 @@ from p2pstack.apps.chat.messages import (
     decode,
     encode,
 )
-from p2pstack.streams import Messages
 
 __all__ = ["DEADLINE", "HISTORY", "Archive", "ask", "hand_over", "serve"]
 

@@ -12,13 +12,12 @@ from types import MappingProxyType
 from anyio import CancelScope, create_task_group, fail_after, sleep_forever
 from anyio.abc import TaskGroup, TaskStatus
 
-from p2pstack import AbstractHost, GossipSub, LocalProtocolError, PeerId, RemoteProtocolError, Stream
+from p2pstack import AbstractHost, GossipSub, LocalProtocolError, Messages, PeerId, RemoteProtocolError, Stream
 from p2pstack.apps.chat.exchange import HISTORY, serve
 from p2pstack.apps.chat.happenings import Happening, Told
 from p2pstack.apps.chat.messages import MAX_MESSAGE, MAX_TEXT, Entry, Kept, Private, checked_name, decode, encode
 from p2pstack.apps.chat.room import ChatConfig, Room
 from p2pstack.apps.chat.store import HistoryStore
-from p2pstack.streams import Messages
 
 __all__ = ["NETWORK", "PRIVATE", "Chat"]
 
