@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 LOCAL = ("--listen", "/ip4/127.0.0.1/tcp/0")
-PATIENCE = 60
+PATIENCE = 120
 NOBODY = (
     f"p2pstack:share/{'0' * 64}/5/thing,/ip4/127.0.0.1/tcp/1/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp"
 )
@@ -68,11 +68,11 @@ def digest(path: Path) -> bytes:
 def test_whoever_is_killed_the_rest_goes_on_and_who_was_killed_goes_on_where_it_was(
     start: Start, tmp_path: Path
 ) -> None:
-    file = file_of(tmp_path / "file.bin", 64 << 20)
+    file = file_of(tmp_path / "file.bin", 32 << 20)
     source = start("share", file, *LOCAL, "--json")
     first = line(source)
     assert first["name"] == "file.bin"
-    assert first["bytes"] == 64 << 20
+    assert first["bytes"] == 32 << 20
     link = first["link"]
 
     victim = start("get", link, "-o", tmp_path / "victim", *LOCAL, "--json")
@@ -95,7 +95,7 @@ def test_whoever_is_killed_the_rest_goes_on_and_who_was_killed_goes_on_where_it_
     code, events, err = ended(again)
     assert (code, err) == (0, "")
     assert events[-1]["event"] == "done"
-    assert events[-1]["bytes"] == 64 << 20
+    assert events[-1]["bytes"] == 32 << 20
     assert digest(tmp_path / "victim" / "file.bin") == digest(file) == digest(tmp_path / "seed" / "file.bin")
     assert [path.name for path in (tmp_path / "victim").iterdir()] == ["file.bin"]
     seed.terminate()
