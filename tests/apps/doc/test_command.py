@@ -53,11 +53,11 @@ def test_processes_write_together_and_one_that_is_killed_comes_back_with_all_it_
     for node in (ada, cleo):
         node.has(*everything)
     assert ada.text == bob.text == cleo.text
-    assert ada.end() == (0, "")
+    assert cleo.end() == (0, "")
     code, complaint = bob.end(signal.SIGTERM)
     assert code == 0
     assert "had not been saved" in complaint
-    assert cleo.end() == (0, "")
+    assert ada.end() == (0, "")
 
 
 def test_what_goes_wrong_is_one_line(
