@@ -43,7 +43,7 @@ def test_a_hundred_nodes_get_all_though_a_third_of_them_dies_and_comes_back(memo
         async with swarm(memory, 100, bandwidth="256kbit/s") as net:
             mortal = net.random.sample(net.nodes[1:], 30)
             steady = [node for node in net.nodes if node not in mortal]
-            began_at = current_time()
+            began_at, took = current_time(), 0.0
             async with create_task_group() as tasks:
                 for node in mortal:  # all at some moment of the first seconds, and back a little later
 
