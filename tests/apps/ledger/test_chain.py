@@ -159,6 +159,7 @@ def test_a_locator_finds_where_chains_part(scene: Scene) -> None:
     assert theirs.chain.after([*ours.chain.locator()[:2]], 500) == []
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 10**6))
 def test_to_undo_a_block_is_to_have_never_done_it(seed: int) -> None:
     scene, random = Scene(), Random(seed)

@@ -25,6 +25,12 @@ from .scene import Scene, audit, mined, until
 REQUEST = msgpack.Decoder(NodeRequest)
 
 
+@pytest.fixture(params=[("asyncio", {"use_uvloop": False}), ("trio", {})], ids=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    """Not on all event loops: what is met here is the same on each."""
+    return request.param
+
+
 def chain(scene: Scene, blocks: int) -> Ledger:
     ledger = Ledger(scene.rules)
     for _ in range(blocks):

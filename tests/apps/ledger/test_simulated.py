@@ -9,7 +9,7 @@ from p2pstack.sim.scenario import Script
 SCRIPT = Script.read(Path(__file__).resolve().parents[3] / "examples" / "scenarios" / "ledger.py")
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_thieves_gain_nothing_while_nodes_crash_and_the_network_falls_apart(seed: int) -> None:
     parameters = {"seconds": 60.0, "apart": 12.0, "block_time": 2.0, "up": "30s"}
     outcome = SCRIPT.load().play(nodes=8, seed=seed, parameters=parameters)
@@ -26,8 +26,8 @@ def test_a_third_of_the_nodes_dies_and_nothing_that_somebody_was_sure_of_is_lost
 
 
 def test_the_same_seed_gives_the_same_run() -> None:
-    parameters = {"seconds": 20.0, "apart": 5.0, "block_time": 1.0, "up": "20s"}
-    first, second = (SCRIPT.load().play(nodes=5, seed=3, parameters=parameters) for _ in range(2))
+    parameters = {"seconds": 10.0, "apart": 2.0, "block_time": 0.7, "up": "20s"}
+    first, second = (SCRIPT.load().play(nodes=4, seed=3, parameters=parameters) for _ in range(2))
     assert first.failure is second.failure is None
     assert first.trace_hash == second.trace_hash
 

@@ -90,7 +90,7 @@ def test_a_process_killed_at_any_moment_leaves_a_ledger_that_is_whole(tmp_path: 
     path, random = tmp_path / "ledger.sqlite", Random(7)
     program = Path(__file__).with_name("killed.py")
     height = 0
-    for _ in range(6):
+    for _ in range(4):
         with subprocess.Popen([sys.executable, program, path], stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             for _ in range(random.randrange(1, 40)):
