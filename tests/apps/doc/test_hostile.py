@@ -113,7 +113,7 @@ async def test_who_says_nothing_does_not_keep_others_waiting(p2p_network: Any, p
     await p2p_time.travel(5)
     assert str(honest.service(SharedText)) == "told by exchange only"
     await p2p_time.travel(2 * DEADLINE)
-    assert shared.exchanges.failed == 1
+    assert shared.exchanges.failed >= 1
     assert await closed(stream)
     assert not shared.exchanges._busy
 
