@@ -5,20 +5,19 @@ Everything that changes the router is synchronous, and so whole. The tasks aroun
 ==================  ==============================================================================================
 one for each peer   keeps a stream open to it, and writes what is queued for it (`streams.py`)
 its child           sees that stream end
-one for a stream    that a peer opened: receives, decodes, asks the router, waits until what came is checked
+one for a stream    that a peer opened: receives, decodes, asks the router; waits while there is much to check
+the turns           checks what came in a turn of the event loop, and sends what that led to (`turns.py`)
 the timer           sleeps until the router's deadline
 ==================  ==============================================================================================
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from anyio import EndOfStream, Event, create_task_group, current_time, move_on_after, move_on_at
+from anyio import Event, create_task_group, current_time, move_on_after, move_on_at
 from anyio.abc import TaskStatus
-from anyio.lowlevel import checkpoint
 
 from p2pstack.abc.connection import Direction, Stream
 from p2pstack.abc.host import Host
@@ -37,7 +36,8 @@ from p2pstack.pubsub.router import Link, Router
 from p2pstack.pubsub.streams import PeerStreams
 from p2pstack.pubsub.subscription import Gate, Item, Overflow, Subscriptions, TopicSubscription
 from p2pstack.pubsub.table import PeerTable
-from p2pstack.pubsub.validation import FEW, Outcome, Validation, Verdict
+from p2pstack.pubsub.turns import Turns
+from p2pstack.pubsub.validation import Outcome, Validation, Verdict
 
 __all__ = ["Driver"]
 
@@ -72,12 +72,12 @@ class Driver:
         self._validation = validation
         self._config = config
         self._make_decoder = make_decoder
-        self._unchecked: list[Validate] = []
+        self._turns = Turns(validation, self.gate)
         self._carry_out: dict[type, Callable[[Any], None]] = {
             Send: self._send,
             Forward: self._forward,
             Discard: self._discard,
-            Validate: self._unchecked.append,
+            Validate: self._turns.check,
             Deliver: self._deliver,
             DeliverPartial: self._deliver_parts,
             Connect: Connector(host, config, self.table).connect,
@@ -89,7 +89,6 @@ class Driver:
         self._reach = Event()
         self._over = False
         self._queued = 0  # messages, each for each peer
-        self._roused: dict[PeerStreams, None] | None = None  # whom there is something for, while a peer is heard
 
     # --- life
 
@@ -100,6 +99,7 @@ class Driver:
                 await tasks.start(self._validation.run)
                 await tasks.start(self.table.run)
                 tasks.start_soon(self._keep_time, name="pubsub timer")
+                tasks.start_soon(self._turns.run, name="pubsub turns")
                 task_status.started()
         finally:
             self._over = True
@@ -131,57 +131,23 @@ class Driver:
         self.perform(self.router.remove_peer(peer, current_time()))
 
     async def read(self, streams: PeerStreams, stream: Stream) -> None:
-        """Take what a peer says on a stream, for as long as that lives. What it said must be settled before it may say
-        more: who sends faster than we can check is slowed down."""
-        peer, decoder, gate, unchecked = streams.peer, self._make_decoder(), self.gate, self._unchecked
-        held: list[bytes] = []
-
-        def take(data: bytes) -> bool:
-            if gate.shut:
-                held.append(data)
-                return False
-            self._hear(peer, decoder, data)
-            return not unchecked
-
+        """Take what a peer says on a stream, for as long as that lives."""
         if streams.heard:
-            self.router.restart_peer(peer)
+            self.router.restart_peer(streams.peer)
         streams.heard = True
-        with suppress(EndOfStream):
-            while True:
-                await stream.pump(take)
-                if held:
-                    await gate.wait()
-                    self._hear(peer, decoder, held.pop())
-                if unchecked:
-                    await self._check()
-                await checkpoint()
+        await self._turns.listen(stream, partial(self._hear, streams.peer, self._make_decoder()))
 
     def _hear(self, peer: PeerId, decoder: RPCDecoder, data: bytes) -> None:
-        """Take what a peer says. All that it leads to for others goes out at the end of it; of new messages, only many
-        are left to be checked."""
-        router, unchecked, now = self.router, self._unchecked, current_time()
+        """Take some of what a peer says."""
+        router, now = self.router, current_time()
         self.bytes_received += len(data)
         decoder.receive_data(data)
-        self._roused = roused = dict[PeerStreams, None]()
         try:
             while (rpc := decoder.next_rpc()) is not None:
                 self.perform(router.receive(peer, rpc, now))
-            if unchecked and len(unchecked) <= FEW:
-                few = tuple(unchecked)
-                unchecked.clear()
-                self._validation.check_few(few)
         except RemoteProtocolError as error:
             self.perform(router.misbehaved(peer, str(error), now))
             raise
-        finally:
-            self._roused = None
-            for streams in roused:
-                streams.send_now()
-
-    async def _check(self) -> None:
-        unchecked = tuple(self._unchecked)
-        self._unchecked.clear()
-        await self._validation.check(unchecked)
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Messages have been checked."""
@@ -280,7 +246,7 @@ class Driver:
         if streams := self.table.get(action.peer):
             if dropped := streams.outbox.put(action.rpc):
                 self._dropped(action.peer, "control", dropped)
-            self._rouse(streams)
+            self._turns.rouse(streams)
 
     def _forward(self, action: Forward) -> None:
         message = action.message
@@ -288,15 +254,9 @@ class Driver:
             if streams := self.table.get(peer):
                 if streams.outbox.put_message(message):
                     self._queued += 1
-                    self._rouse(streams)
+                    self._turns.rouse(streams)
                 else:
                     self._dropped(peer, "message", 1)
-
-    def _rouse(self, streams: PeerStreams) -> None:
-        if self._roused is None:
-            streams.wake()
-        else:
-            self._roused[streams] = None
 
     def _dropped(self, peer: PeerId | None, what: str, count: int) -> None:
         self.counts[SendDropped] += count

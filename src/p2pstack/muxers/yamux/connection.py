@@ -181,6 +181,12 @@ class YamuxConnection(OverChannel):
                     self._fail(error)
                 self._sent()
 
+    def hurry(self) -> None:
+        """Send what there is to send, at once if that can be. Whoever wrote it has nothing more to write."""
+        self.flush()
+        if self._unsent or self.session.wants_to_send:
+            self.wake_writer()
+
     def _sent(self) -> None:
         """Something is on its way: there is room for more, and maybe an end of what was too much."""
         self.settle()

@@ -161,7 +161,7 @@ class YamuxStream(MuxedStream):
         if state.ended or state.finishing or self._writable is not None or not self._session.has_room(state, len(data)):
             return False
         self._session.write(state, data)
-        self._connection.wake_writer()
+        self._connection.hurry()
         return True
 
     async def _send_rest(self, data: memoryview, written: int) -> None:

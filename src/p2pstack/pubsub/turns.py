@@ -1,0 +1,93 @@
+"""What is done at the end of a turn of the event loop, for all that came in it.
+
+In one turn several peers may bring the same message, and one peer many. What has to be checked waits until all of them
+have been heard, and what is to be sent until it is known for whom: so who brought a message is not sent it, and all
+that is for a peer goes out together, without its writer being woken.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from anyio import EndOfStream, Event
+from anyio.lowlevel import checkpoint
+
+from p2pstack.abc.connection import Stream
+from p2pstack.pubsub.actions import Validate
+from p2pstack.pubsub.streams import PeerStreams
+from p2pstack.pubsub.subscription import Gate
+from p2pstack.pubsub.validation import FEW, Validation
+
+__all__ = ["Turns"]
+
+
+class Turns:
+    """Hears peers, and ends turns.
+
+    :param gate: shut while nothing more of peers should be taken
+    """
+
+    __slots__ = ("_event", "_gate", "_roused", "_running", "_unchecked", "_validation")
+
+    def __init__(self, validation: Validation, gate: Gate) -> None:
+        self._validation = validation
+        self._gate = gate
+        self._event = Event()
+        self._running = False
+        self._roused: dict[PeerStreams, None] = {}
+        self._unchecked: list[Validate] = []
+
+    async def listen(self, stream: Stream, hear: Callable[[bytes], None]) -> None:
+        """Let `hear` take what comes on a stream, for as long as that lives. Where that is many messages they must be
+        settled before more may come: who sends faster than we can check is slowed down."""
+        gate, unchecked, held = self._gate, self._unchecked, list[bytes]()
+
+        def take(data: bytes) -> bool:
+            if gate.shut:
+                held.append(data)
+                return False
+            hear(data)
+            return len(unchecked) <= FEW
+
+        with suppress(EndOfStream):
+            while True:
+                await stream.pump(take)
+                if held:
+                    await gate.wait()
+                    hear(held.pop())
+                if len(unchecked) > FEW:
+                    many = tuple(unchecked)
+                    unchecked.clear()
+                    await self._validation.check(many)
+                await checkpoint()
+
+    def check(self, item: Validate) -> None:
+        """There is a message to be checked."""
+        self._unchecked.append(item)
+        self._event.set()
+
+    def rouse(self, streams: PeerStreams) -> None:
+        """There is something in the outbox of a peer."""
+        if self._running:
+            self._roused[streams] = None
+            self._event.set()
+        else:
+            streams.wake()
+
+    async def run(self) -> None:
+        """End turns, until cancelled."""
+        self._running = True
+        try:
+            while True:
+                await self._event.wait()
+                self._event = Event()
+                if 0 < len(self._unchecked) <= FEW:
+                    few = tuple(self._unchecked)
+                    self._unchecked.clear()
+                    self._validation.check_few(few)
+                roused, self._roused = self._roused, {}
+                for streams in roused:
+                    streams.send_now()
+        finally:
+            self._running = False
+            for streams in self._roused:
+                streams.wake()
