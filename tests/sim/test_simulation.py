@@ -1,5 +1,6 @@
 """Many nodes on one network."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -61,3 +62,20 @@ def test_another_seed_gives_another_run() -> None:
             return net.trace.hash
 
     assert run(main, 1) != run(main, 2)
+
+
+def test_the_garbage_collector_is_spared_the_sight_of_many_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("p2pstack.sim.simulation._MANY", 2)
+    frozen = gc.get_freeze_count()
+    gc.unfreeze()
+
+    async def main() -> tuple[int, bool]:
+        async with Simulation(nodes=3):
+            return gc.get_freeze_count(), gc.isenabled()
+
+    kept, enabled = run(main)
+    assert kept > 1_000
+    assert enabled
+    assert gc.get_freeze_count() == 0
+    if frozen:
+        gc.freeze()  # as those found it who are here, too

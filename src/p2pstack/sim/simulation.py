@@ -1,7 +1,7 @@
 """`Simulation`: many nodes on one network."""
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import ExitStack, asynccontextmanager, nullcontext
 from random import Random
 from typing import Self
 
@@ -14,7 +14,7 @@ from p2pstack.errors import LocalProtocolError, P2PError
 from p2pstack.host.groups import ungrouped
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.sim.churn import Churn
-from p2pstack.sim.lean import work_once
+from p2pstack.sim.lean import collect_later, work_once
 from p2pstack.sim.link import Latency, LinkConfig
 from p2pstack.sim.machine import Machine
 from p2pstack.sim.nat import NatKind
@@ -30,6 +30,8 @@ __all__ = ["Simulation"]
 #: connections that are made at a time, of one node and in all: more would only take more memory
 _AT_ONCE = 32
 _AT_ONCE_IN_ALL = 256
+#: nodes from which on the garbage collector is spared the sight of them
+_MANY = 256
 _MILLION = 1e6
 
 
@@ -110,8 +112,9 @@ class Simulation(AsyncContextManagerMixin):
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
-        with work_once() if self._work_once else nullcontext(), ungrouped(levels=1):
+        with ExitStack() as stack, work_once() if self._work_once else nullcontext(), ungrouped(levels=1):
             async with self.network, create_task_group() as tasks:
+                settled = stack.enter_context(collect_later()) if len(self.nodes) >= _MANY else None
                 self._tasks = tasks
                 for node in self.nodes:
                     await self._start(node)
@@ -119,6 +122,8 @@ class Simulation(AsyncContextManagerMixin):
                 for one, other in edges:
                     self._plan(self.nodes[one], self.nodes[other])
                 await self._dial([(node, other) for node in self.nodes for other in node.dials])
+                if settled is not None:
+                    settled()
                 yield self
                 self._tasks = None
                 tasks.cancel_scope.cancel()
