@@ -95,6 +95,7 @@ const show = (name, words, title = '') => { state.dataset.state = name; state.te
 provider.on('status', ({ status }) => {
   if (status === 'connected') show('connected', 'connected')
   else if (state.dataset.state !== 'refused') show('offline', 'offline', 'What you type is kept, and merged when the node is back.')
+  tell()
 })
 provider.on('sync', synced => { if (synced) unsent = false; tell() })
 provider.on('connection-close', event => {
@@ -122,7 +123,7 @@ function tell () {
     if (!status) return
     document.title = `${status.name} – p2pstack doc`
     element('name').textContent = status.name
-    element('members').textContent = status.members ? `with ${plural(status.members, 'other node')}` : 'no other node yet'
+    element('members').textContent = !provider.wsconnected ? '' : status.members ? `with ${plural(status.members, 'other node')}` : 'no other node yet'
     const address = status.connect.find(addr => !addr.startsWith('/ip4/127.')) || status.connect[0]
     const quoted = `'${status.name.replaceAll("'", "'\\''")}'`
     element('commands').replaceChildren(...(address ? [address] : []).map(addr => {
