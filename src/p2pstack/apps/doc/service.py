@@ -54,6 +54,8 @@ _MAX_UNTOLD = 256
 _PATIENCE = 0.2
 #: seconds between two messages of where our editors' cursors are
 _CURSOR_INTERVAL = 0.1
+#: seconds after which they are told again
+_REMINDER = 5
 
 #: is called with what happens: `Kind.UPDATE` and `Kind.PRESENCE` with their content, `Kind.STATUS` when others come or
 #: go, or something has been saved
@@ -322,8 +324,10 @@ class SharedText:
 
     async def _forget(self) -> None:
         while True:
-            await sleep(1.0)
-            self._notify(Kind.PRESENCE, self._presence.expire(current_time()))
+            for _ in range(_REMINDER):
+                await sleep(1.0)
+                self._notify(Kind.PRESENCE, self._presence.expire(current_time()))
+            self._cursors_moved.set()  # whoever missed it hears it now
 
     async def _greet(self, host: AbstractHost) -> None:
         """Whoever is new has to hear who edits, and is in the topic in a moment."""
