@@ -157,7 +157,13 @@ def speed() -> dict[str, Any]:
                 spare.unlink()
                 got = _last([*command, "get", link, "-o", folder / "out", *local])
                 (folder / "out" / file.name).unlink()
-                rounds.append({"get_mb_s": GIB / got["seconds"] / 1e6, "perf_mb_s": perf["download_bytes_per_s"] / 1e6})
+                rounds.append(
+                    {
+                        "get_mb_s": GIB / got["seconds"] / 1e6,
+                        "perf_mb_s": perf["download_bytes_per_s"] / 1e6,
+                        "get_peak_mib": got["peak_mib"],
+                    }
+                )
         finally:
             for process in (node, share):
                 process.terminate()

@@ -1,0 +1,1 @@
+"""Figures of the applications: `python -m bench.apps.NAME` for each."""
