@@ -32,6 +32,15 @@ _SHOWN = 500
 _COLOURS = ("cyan", "magenta", "green", "yellow", "bright_blue", "bright_red", "bright_cyan", "bright_magenta")
 
 
+class _Line(Input):
+    """Is empty again before the next key: what is typed ahead is not lost."""
+
+    async def action_submit(self) -> None:
+        line = self.value
+        self.clear()
+        self.post_message(self.Submitted(self, line))
+
+
 class Terminal(App[None]):
     """The screen. To be given a chat and a client by `attach` before it runs."""
 
@@ -79,7 +88,7 @@ class Terminal(App[None]):
             yield OptionList(id="rooms")
             yield RichLog(wrap=True, max_lines=_SHOWN, id="said")
             yield Static(id="people")
-        yield Input(placeholder="say something, or /help", max_length=MAX_TEXT, id="line")
+        yield _Line(placeholder="say something, or /help", max_length=MAX_TEXT, id="line")
         yield Footer()
 
     def on_mount(self) -> None:
@@ -91,7 +100,6 @@ class Terminal(App[None]):
     # --- what is done here
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        event.input.clear()
         self.run_worker(self._enter(event.value))
 
     async def _enter(self, line: str) -> None:
