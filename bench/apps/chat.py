@@ -79,7 +79,7 @@ async def serve(number: int, folder: Path, connect: Sequence[str]) -> None:
         begin = float(await anyio.to_thread.run_sync(sys.stdin.readline))
         for line in range(LINES + LAST_LINES):
             if (node := line % (PROCESSES * NODES)) in chats:
-                await anyio.sleep(begin + line * INTERVAL - perf_counter())
+                await anyio.sleep(max(0.0, begin + line * INTERVAL - perf_counter()))
                 await chats[node].say(ROOM, f"{line} {perf_counter()}")
         await anyio.sleep(begin + (LINES + LAST_LINES) * INTERVAL + 20 - perf_counter())
         has = [{int(entry.line.text.split()[0]) for entry in chat.rooms[ROOM].history} for chat in chats.values()]
@@ -100,7 +100,7 @@ def measure_room() -> dict[str, Any]:
         processes += [start(number, addr) for number in range(1, PROCESSES)]
         for process in processes[1:]:
             read(process)
-        begin = perf_counter() + 20  # until all have found eight others
+        begin = perf_counter() + 30  # until all have found eight others
         for process in processes:
             assert process.stdin is not None
             process.stdin.write(f"{begin}\n")
