@@ -2,4 +2,5 @@
 
 from p2pstack.cli.__main__ import main
 
-main()
+if __name__ == "__main__":  # and nothing where a worker process only looks at what is here
+    main()
