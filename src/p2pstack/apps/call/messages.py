@@ -5,10 +5,11 @@ Times are microseconds since 1970, by the sender's own clock.
 
 from typing import Annotated, TypeAlias
 
-from msgspec import DecodeError, Meta, Struct
+from msgspec import Meta, Struct
 from msgspec.msgpack import Decoder, Encoder
 
 from p2pstack import RemoteProtocolError
+from p2pstack.apps.malformed import MALFORMED
 
 __all__ = [
     "CALL", "FRAME", "MAX_MESSAGE", "Accept", "Bye", "Decline", "Frame", "Message", "Offer", "Ping", "Pong", "Ringing",
@@ -95,5 +96,5 @@ def decode(data: bytes) -> Message:
     """
     try:
         return _decoder.decode(data)
-    except (DecodeError, UnicodeDecodeError) as error:  # the latter where a tag is no text
+    except MALFORMED as error:
         raise RemoteProtocolError(f"call: expected a message, got {len(data)} bytes that are none: {error}") from None

@@ -21,10 +21,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any, TypeAlias, TypeVar, Union
 
-from msgspec import DecodeError, Meta, Struct
+from msgspec import Meta, Struct
 from msgspec.msgpack import Decoder, Encoder
 
 from p2pstack import LocalProtocolError, PeerId, PrivateKey, PublicKey, RemoteProtocolError
+from p2pstack.apps.malformed import MALFORMED
 
 __all__ = [
     "MAX_AHEAD", "MAX_BATCH", "MAX_HISTORY", "MAX_MESSAGE", "MAX_TEXT", "Ask", "Entry", "Hand", "Ids", "Kept", "Line",
@@ -138,7 +139,7 @@ def decode(data: bytes, *kinds: type[M]) -> M:
         decoder = _decoders[kinds] = Decoder(Union[kinds])  # noqa: UP007
     try:
         return decoder.decode(data)
-    except (DecodeError, UnicodeDecodeError) as error:  # the latter where a tag is no text
+    except MALFORMED as error:
         names = " or ".join(kind.__name__ for kind in kinds)
         raise RemoteProtocolError(f"chat: expected {names}, got {len(data)} bytes that are not: {error}") from None
 

@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 
 from p2pstack import RemoteProtocolError
 from p2pstack.apps.doc.encoding import Reader, blob, uint
+from p2pstack.apps.malformed import MALFORMED
 
 __all__ = ["LIFETIME", "MAX_EDITORS", "MAX_PRESENCE", "Editor", "Presence", "read_presence"]
 
@@ -91,7 +92,7 @@ def read_presence(data: bytes) -> list[Editor]:
         client, number, text = reader.uint(), reader.uint(), reader.blob()
         try:
             state = msgspec.json.decode(text, type=_State | None)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except MALFORMED as error:
             raise RemoteProtocolError(f"expected an editor's name, colour and cursor: {error}") from None
         name = "" if state is None or state.user is None else state.user.name
         editors.append(Editor(client, number, None if state is None else msgspec.json.encode(state), name))

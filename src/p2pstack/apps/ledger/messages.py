@@ -18,9 +18,10 @@ the id of the first block begins with, 8 digits.
 
 from typing import Annotated, TypeAlias, TypeVar
 
-from msgspec import Meta, MsgspecError, Struct, msgpack
+from msgspec import Meta, Struct, msgpack
 
 from p2pstack import RemoteProtocolError
+from p2pstack.apps.malformed import MALFORMED
 
 __all__ = [
     "MAX_BODIES",
@@ -178,5 +179,5 @@ def decode(data: bytes, decoder: msgpack.Decoder[M]) -> M:
     """
     try:
         return decoder.decode(data)
-    except (MsgspecError, ValueError) as error:
+    except (*MALFORMED, ValueError) as error:
         raise RemoteProtocolError(f"ledger: {error}") from None

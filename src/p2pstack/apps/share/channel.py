@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from anyio import Event
-from msgspec import MsgspecError
 
 from p2pstack import RemoteProtocolError, Stream
+from p2pstack.apps.malformed import MALFORMED
 
 __all__ = ["Channel", "Outbox"]
 
@@ -42,7 +42,7 @@ class Channel(Generic[M]):
         data, self._buffer = self._buffer[4:end], self._buffer[end:]
         try:
             return self._decode(data)
-        except MsgspecError as error:
+        except MALFORMED as error:
             raise RemoteProtocolError(f"{self._stream.remote_peer} sent no message of share: {error}") from None
 
     def _end(self) -> int:

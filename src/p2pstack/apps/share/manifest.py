@@ -11,9 +11,10 @@ from hashlib import sha256
 from itertools import accumulate
 from typing import NamedTuple
 
-from msgspec import MsgspecError, Struct, msgpack
+from msgspec import Struct, msgpack
 
 from p2pstack import RemoteProtocolError
+from p2pstack.apps.malformed import MALFORMED
 from p2pstack.apps.share.merkle import HASH
 
 __all__ = ["MAX_FILES", "MAX_MANIFEST", "MAX_PIECES", "Extent", "File", "Manifest", "piece_size_for"]
@@ -64,7 +65,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         """
         try:
             manifest = msgpack.decode(data, type=cls)
-        except MsgspecError as error:
+        except MALFORMED as error:
             raise RemoteProtocolError(f"not a manifest: {error}") from None
         if wrong := next(manifest.mistakes(), None):
             raise RemoteProtocolError(f"a manifest that is not allowed: {wrong}")
