@@ -15,7 +15,7 @@ from enum import Enum
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 from anyio import (
     BrokenResourceError,
@@ -45,9 +45,9 @@ from p2pstack import (
 )
 from p2pstack.apps.share.downloads import Download
 from p2pstack.apps.share.manifest import MAX_MANIFEST, Manifest
-from p2pstack.apps.share.merkle import Tree
 from p2pstack.apps.share.messages import MAX_WINDOW
 from p2pstack.apps.share.picker import Picker
+from p2pstack.apps.share.store import Store
 from p2pstack.apps.share.uploads import Uploads
 
 __all__ = ["Phase", "Share", "ShareConfig", "Store"]
@@ -66,30 +66,6 @@ _INTERVAL = 1.0
 _MAX_BANNED = 4_096
 #: how a stream may end without a mistake of ours
 _STREAM_ERRORS = (P2PError, EndOfStream, TimeoutError, BrokenResourceError, ClosedResourceError)
-
-
-class Store(Protocol):
-    """Where a content is. Its methods may block."""
-
-    manifest: Manifest
-    tree: Tree
-    have: int
-
-    def read(self, index: int) -> Sequence[bytes]:
-        """A piece that is here, in parts."""
-        ...
-
-    def at_hand(self, index: int) -> bool:
-        """Whether reading it does not take long."""
-        ...
-
-    def put(self, index: int, parts: Sequence[bytes], proof: bytes) -> bool:
-        """Keep a piece if it is right; whether it is."""
-        ...
-
-    def finish(self) -> Path:
-        """All is here; where."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
