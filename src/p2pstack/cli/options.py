@@ -7,7 +7,7 @@ from typer import Argument, BadParameter, Exit, Option
 
 from p2pstack.cli.run import Backend
 
-__all__ = ["Address", "Connect", "Json", "KeyFile", "Listen", "Loop", "address", "end"]
+__all__ = ["ANYWHERE", "Address", "Connect", "Json", "KeyFile", "Listen", "ListenAnywhere", "Loop", "address", "end"]
 
 
 def address(text: str) -> str:
@@ -46,4 +46,15 @@ Connect = Annotated[
 Listen = Annotated[
     list[str] | None,
     Option(metavar="ADDR", parser=address, help="Where to listen; may be given again. Default: nowhere"),
+]
+#: where a node listens that is there for others: on all addresses of this machine, at a port that the system chooses
+ANYWHERE = ("/ip4/0.0.0.0/tcp/0",)
+ListenAnywhere = Annotated[
+    list[str] | None,
+    Option(
+        "--listen",
+        metavar="ADDR",
+        parser=address,
+        help=f"Where to listen; may be given again. Default: {ANYWHERE[0]}",
+    ),
 ]

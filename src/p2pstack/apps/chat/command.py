@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option, Typer
 
-from p2pstack.cli.options import Connect, Json, Listen, Loop, end
+from p2pstack.cli.options import ANYWHERE, Connect, Json, ListenAnywhere, Loop, end
 from p2pstack.cli.output import Output
 from p2pstack.cli.run import Backend, Failed, run
 
@@ -26,7 +26,7 @@ _MAX_LINE = 65_536
 def chat(
     room: Annotated[str, Argument(metavar="ROOM", help="Where to talk.")],
     connect: Connect = None,
-    listen: Listen = None,
+    listen: ListenAnywhere = None,
     name: Annotated[str | None, Option(metavar="NICK", help="What to be called. Default: your user name")] = None,
     data: Annotated[
         Path | None,
@@ -50,7 +50,7 @@ def chat(
             output,
             room,
             connect=connect or [],
-            listen=listen or ["/ip4/0.0.0.0/tcp/0"],
+            listen=listen or ANYWHERE,
             name=name or _user(),
             folder=data,
             watched=watched,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, BadParameter, Option, Typer
 
-from p2pstack.cli.options import Connect, Json, Listen, Loop, end
+from p2pstack.cli.options import ANYWHERE, Connect, Json, ListenAnywhere, Loop, end
 from p2pstack.cli.output import Output, complain
 from p2pstack.cli.run import Backend, Failed, run
 
@@ -34,7 +34,7 @@ def _name(text: str) -> str:
 def doc(
     name: Annotated[str, Argument(metavar="NAME", parser=_name, help="What all who write it call the document.")],
     connect: Connect = None,
-    listen: Listen = None,
+    listen: ListenAnywhere = None,
     port: Annotated[
         int, Option(min=0, max=65_535, metavar="N", help="The port of the page on this machine; 0: a free one.")
     ] = 0,
@@ -52,7 +52,7 @@ def doc(
     With --json, edits are lines of standard input: {"insert": [position, "text"]} or {"delete": [position, count]}.
     """
     output = Output(as_json=json)
-    addrs = listen or ["/ip4/0.0.0.0/tcp/0"]
+    addrs = listen or ANYWHERE
 
     def command() -> Awaitable[None]:
         return _serve(output, name, connect=connect or [], listen=addrs, port=port if page else None, data=data)

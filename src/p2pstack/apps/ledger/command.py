@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option, Typer
 
-from p2pstack.cli.options import Connect, Json, Listen, Loop, address, end
+from p2pstack.cli.options import ANYWHERE, Connect, Json, ListenAnywhere, Loop, address, end
 from p2pstack.cli.output import Output, complain, grid
 from p2pstack.cli.run import Backend, Failed, guard, run
 
@@ -42,7 +42,7 @@ def node(
         bool, Option("--mine", help="Search for blocks, on one core; the wallet gets what that earns.")
     ] = False,
     connect: Connect = None,
-    listen: Listen = None,
+    listen: ListenAnywhere = None,
     network: Network = "main",
     difficulty: Annotated[
         int, Option(min=1, metavar="N", help="Hashes that the first blocks take; a rule of the network.")
@@ -166,7 +166,7 @@ async def _serve(
     ledger = Ledger(rules, Store(rules, folder / f"{rules.network}.sqlite"))
     node = LedgerNode(ledger, miner=wallet_key(folder).public_key.raw if mine else None, seek=by_work)
     neighbours = Neighbours(connect, network=f"ledger-{node.name}")
-    host = Host(key=identity(folder), listen=listen or ["/ip4/0.0.0.0/tcp/0"], services=[neighbours, node.pubsub, node])
+    host = Host(key=identity(folder), listen=listen or ANYWHERE, services=[neighbours, node.pubsub, node])
     address_file = folder / _ADDRESS
     try:
         async with host:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from anyio import create_task_group, current_time, move_on_after, sleep
 from typer import Argument, BadParameter, Option, Typer
 
-from p2pstack.cli.options import Connect, Json, Listen, Loop, end
+from p2pstack.cli.options import ANYWHERE, Connect, Json, ListenAnywhere, Loop, end
 from p2pstack.cli.output import Output, rate
 from p2pstack.cli.run import Backend, Failed, run
 
@@ -23,7 +23,6 @@ __all__ = ["commands"]
 
 commands = Typer()
 
-_ANYWHERE = ("/ip4/0.0.0.0/tcp/0",)
 #: between two looks at how far it is: seconds where a person watches, and for programs
 _REFRESH_INTERVAL, _RECORD_INTERVAL = 0.2, 1.0
 
@@ -33,7 +32,7 @@ def share(
     paths: Annotated[list[Path], Argument(metavar="PATH...", help="Files and folders.", exists=True)],
     name: Annotated[str | None, Option(metavar="NAME", help="What it is called; default: as PATH.")] = None,
     connect: Connect = None,
-    listen: Listen = None,
+    listen: ListenAnywhere = None,
     data: Annotated[
         Path | None, Option(metavar="DIR", help="Where the identity is kept; default: where the system wants it.")
     ] = None,
@@ -45,7 +44,7 @@ def share(
     The system chooses a port, on all addresses of this machine; for a link that stays the same, give --listen.
     """
     output = Output(as_json=json)
-    addrs = listen or _ANYWHERE
+    addrs = listen or ANYWHERE
     end(run(lambda: _share(output, paths, name, connect or [], addrs, data), backend=backend, serves=True))
 
 
@@ -58,7 +57,7 @@ def get(
         float, Option(min=0.1, metavar="SECONDS", help="How long to be without anybody who has it before giving up.")
     ] = 60,
     connect: Connect = None,
-    listen: Listen = None,
+    listen: ListenAnywhere = None,
     backend: Loop = Backend.ASYNCIO,
     json: Json = False,
 ) -> None:
@@ -74,7 +73,7 @@ def get(
     except LocalProtocolError as error:
         raise BadParameter(str(error)) from None
     output = Output(as_json=json)
-    addrs = listen or _ANYWHERE
+    addrs = listen or ANYWHERE
     end(run(lambda: _get(output, parsed, folder, seed, wait, connect or [], addrs), backend=backend, serves=seed))
 
 
