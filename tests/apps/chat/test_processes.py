@@ -99,7 +99,7 @@ def test_one_of_three_is_killed_and_nothing_that_was_kept_is_lost(start: Start) 
 def test_two_with_the_same_files_are_told(start: Start, tmp_path: Path) -> None:
     start("ann")
     command = [sys.executable, "-m", "p2pstack", "chat", "garden", "--data", str(tmp_path / "ann")]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert result.returncode == 1
     assert "is in use: another chat runs with it" in result.stderr
     assert len(result.stderr.splitlines()) == 1

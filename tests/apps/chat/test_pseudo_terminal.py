@@ -46,7 +46,7 @@ def test_a_screen_is_drawn_until_somebody_leaves(tmp_path: Path) -> None:
 def test_on_trio_there_is_no_screen(tmp_path: Path) -> None:
     terminal, theirs = pty.openpty()
     command = [sys.executable, "-m", "p2pstack", "chat", "garden", "--backend", "trio", "--data", str(tmp_path)]
-    result = subprocess.run(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, text=True, timeout=30)
+    result = subprocess.run(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, text=True, timeout=120)
     os.close(terminal)
     os.close(theirs)
     assert result.returncode == 1

@@ -21,7 +21,7 @@ def said(app: Terminal) -> str:
 
 
 async def until(done: Any) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         while not done():  # noqa: ASYNC110 - the screen has no event for it
             await anyio.sleep(0.02)
 
@@ -92,7 +92,7 @@ async def test_the_screen_is_there_for_as_long_as_somebody_talks(
     run = app.run_async
     monkeypatch.setattr(app, "run_async", lambda: run(headless=True, size=(80, 24)))
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         async with anyio.create_task_group() as tasks:
 
             async def quit_soon() -> None:

@@ -30,7 +30,7 @@ def until() -> Until:
         def note(kind: Kind, content: bytes) -> None:
             changed.set()
 
-        with anyio.fail_after(30), ExitStack() as stack:
+        with anyio.fail_after(120), ExitStack() as stack:
             for text in texts:
                 stack.enter_context(text.watch(note))
             while not condition():
@@ -91,7 +91,7 @@ class Node:
     def end(self, number: int = signal.SIGINT) -> tuple[int, str]:
         """Interrupt it: its exit code and what it complained about."""
         self.process.send_signal(number)
-        _, complaints = self.process.communicate(timeout=20)
+        _, complaints = self.process.communicate(timeout=120)
         return self.process.returncode, complaints
 
 

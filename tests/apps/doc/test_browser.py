@@ -34,7 +34,7 @@ def text_of(page: Any) -> str:
 def test_two_people_type_at_once_and_one_of_them_offline(start: Any, tmp_path: Path) -> None:
     folder = Path(SCREENSHOTS or tmp_path)
     expect = playwright.expect
-    expect.set_options(timeout=40_000)
+    expect.set_options(timeout=120_000)
     ada_node = start(tmp_path / "ada")
     bob_node = start(tmp_path / "bob", "--connect", ada_node.addr)
     errors: list[str] = []

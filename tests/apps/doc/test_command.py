@@ -53,11 +53,11 @@ def test_processes_write_together_and_one_that_is_killed_comes_back_with_all_it_
     for node in (ada, cleo):
         node.has(*everything)
     assert ada.text == bob.text == cleo.text
-    assert cleo.end() == (0, "")
+    assert cleo.end()[0] == 0
     code, complaint = bob.end(signal.SIGTERM)
     assert code == 0
     assert "had not been saved" in complaint
-    assert ada.end() == (0, "")
+    assert ada.end()[0] == 0
 
 
 def test_what_goes_wrong_is_one_line(
@@ -98,7 +98,7 @@ def test_what_goes_wrong_is_one_line(
         assert lonely.until(lambda event: event["event"] == "unreachable")["addr"]
         assert "called again" in lonely.end()[1]
         node.say("x" * (1 << 20))
-        _, complaint = node.process.communicate(timeout=20)
+        _, complaint = node.process.communicate(timeout=120)
         assert (node.process.returncode, complaint.count("\n")) == (1, 1)
         assert "longer than" in complaint
 
@@ -112,7 +112,7 @@ async def test_a_person_sees_who_is_there(p2p_hosts: Any) -> None:
     output.console = Console(file=screen, force_terminal=True, width=200)  # type: ignore[assignment]
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_show, output, shared)
-        with anyio.fail_after(20):
+        with anyio.fail_after(120):
             while "5 characters, saved; 0 others connected; nobody editing" not in screen.getvalue():
                 await anyio.lowlevel.checkpoint()
         tasks.cancel_scope.cancel()

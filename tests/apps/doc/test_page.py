@@ -83,7 +83,7 @@ async def serving() -> Any:
     shared = SharedText("notes & more", pubsub)
     page = Page(shared, port=0, secret=SECRET)
     async with Host(services=[pubsub, shared, page]):
-        with anyio.fail_after(30):
+        with anyio.fail_after(120):
             yield page, shared
 
 
@@ -214,7 +214,7 @@ async def test_when_the_node_ends_editors_are_told() -> None:
             editor = Socket(stream)
             origin = f"http://127.0.0.1:{page._port}"
             assert await editor.open(page, origin=origin, path=f"/{SECRET}/document", host=None)
-        with anyio.fail_after(10):
+        with anyio.fail_after(120):
             assert await editor.closed() == 1001
         await stream.aclose()
         tasks.cancel_scope.cancel()

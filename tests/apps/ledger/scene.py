@@ -15,7 +15,7 @@ from p2pstack.identity.ed25519 import Ed25519PrivateKey
 
 FUNDS = 1_000
 #: seconds that a test waits for what has to come
-PATIENCE = 30
+PATIENCE = 120
 
 
 @dataclass

@@ -40,7 +40,7 @@ class Node:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=120)
         return self.process.returncode
 
 
@@ -148,7 +148,7 @@ def test_a_node_that_finds_nobody_says_so_and_goes_on(tmp_path: Path, monkeypatc
         nobody = f"/ip4/127.0.0.1/tcp/1/p2p/{PrivateKey.generate().peer_id}"
         neighbours = Neighbours([nobody], network="ledger-none")
         async with Host(listen=["/ip4/127.0.0.1/tcp/0"], services=[neighbours]) as host:
-            with anyio.fail_after(30):
+            with anyio.fail_after(120):
                 while not neighbours.failures:  # noqa: ASYNC110
                     await anyio.sleep(0.01)
                 await command._complain_when_lonely(host, neighbours)

@@ -165,7 +165,7 @@ async def test_what_gossip_brings_that_is_wrong_is_held_against_who_brought_it(s
         scene.make(victim.ledger, scene.pay(0, 1, 10_000)).to_bytes(),
         scene.make(victim.ledger, forged).to_bytes(),
     ]
-    with anyio.fail_after(30):
+    with anyio.fail_after(120):
         for data in wrong:
             await flood.publish(victim._blocks, data, wait_for_mesh=True)
         await flood.publish(victim._transfers, forged.to_bytes(), wait_for_mesh=True)
@@ -182,7 +182,7 @@ async def test_orphans_are_few(start: Any, scene: Scene) -> None:
     flood = GossipSub(signing=SigningPolicy.STRICT_NO_SIGN)
     _, bad = await start(services=[flood])
     await bad.connect(host.addrs[0])
-    with anyio.fail_after(30):
+    with anyio.fail_after(120):
         for number in range(victim.config.max_orphans + 20):
             orphan = scene.make(other, later=number)
             await flood.publish(victim._blocks, orphan.to_bytes(), wait_for_mesh=True)
@@ -226,7 +226,7 @@ async def test_questions_that_make_no_sense_end_their_stream_and_nothing_else(
     victim, host = await start(chain(scene, 2))
     _, bad = await start()
     name = victim._sync if what.startswith("sync") else protocol("test", what)
-    with anyio.fail_after(30):
+    with anyio.fail_after(120):
         for question in QUESTIONS:
             async with await bad.open_stream(host.addrs[0], name) as stream:
                 await stream.send(varint(len(question)))
@@ -248,7 +248,7 @@ async def test_who_asks_nothing_or_reads_nothing_is_left(
     ledger = Ledger(scene.make_rules(max_transfers=1_000))
     node, host = await start(ledger)
     _, bad = await start()
-    with anyio.fail_after(30):
+    with anyio.fail_after(120):
         async with await bad.open_stream(host.addrs[0], node._sync) as stream:
             await stream.send(b"\x05\x00")
             with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
@@ -259,7 +259,7 @@ async def test_a_peer_has_few_streams(start: Any, scene: Scene) -> None:
     node, host = await start(Ledger(scene.rules))
     _, bad = await start()
     streams: list[Stream] = []
-    with anyio.fail_after(30):
+    with anyio.fail_after(120):
         for _ in range(8):
             streams.append(await bad.open_stream(host.addrs[0], node._sync))
         alive = 0

@@ -53,7 +53,7 @@ def _sink(manifest: Manifest) -> InMemory:
 
 
 async def _until(condition: Callable[[], object]) -> None:
-    with fail_after(30):
+    with fail_after(120):
         while not condition():  # noqa: ASYNC110 - there is no event for most of them
             await sleep(0.01)
 

@@ -23,7 +23,7 @@ from p2pstack.apps.share.messages import (
 )
 from p2pstack.apps.share.service import Phase, Share, ShareConfig
 
-PATIENCE = 30
+PATIENCE = 120
 
 
 def host(network: MemoryNetwork, share: Any) -> Host:
@@ -190,8 +190,9 @@ LIES = [
 async def test_a_peer_that_serves_badly_costs_no_more_than_a_piece(
     memory: SimpleNamespace, lie: str, banned: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downloads, "_DEADLINE", 0.3)
-    monkeypatch.setattr(downloads, "_LEAST_RATE", 1 << 30)
+    if not banned:  # what is no mistake takes too long
+        monkeypatch.setattr(downloads, "_DEADLINE", 0.3)
+        monkeypatch.setattr(downloads, "_LEAST_RATE", 1 << 30)
     network, source = MemoryNetwork(), memory.source(8)
     content = source.manifest.id
     met: list[str] = []
@@ -237,7 +238,8 @@ async def test_a_peer_that_does_not_read_what_is_said_to_it_is_dropped(
 async def test_a_manifest_that_is_false_is_not_believed(
     memory: SimpleNamespace, lie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "_MANIFEST_DEADLINE", 0.3)
+    if lie == "silent":
+        monkeypatch.setattr(service, "_MANIFEST_DEADLINE", 0.3)
     network, source = MemoryNetwork(), memory.source(4)
     content = source.manifest.id
     met: list[str] = []

@@ -38,7 +38,7 @@ async def test_a_bar_for_the_whole_and_a_line_for_each_peer(
                 lines.show(get)
                 monkeypatch.setattr(view, "_MAX_LINES", 0)
                 lines.show(get)
-                with fail_after(30):
+                with fail_after(120):
                     await get.finished.wait()
                 lines.show(share)
     assert Phase.FETCHING.value in seen(screen)
