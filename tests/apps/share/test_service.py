@@ -1,5 +1,6 @@
 """Sharing and fetching, among hosts."""
 
+import time
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
@@ -65,8 +66,18 @@ async def test_what_is_fetched_is_served_when_the_source_is_gone(memory: SimpleN
                 assert first.sent == source.manifest.size
 
 
-async def test_those_who_fetch_at_the_same_time_give_to_each_other(memory: SimpleNamespace) -> None:
+async def test_those_who_fetch_at_the_same_time_give_to_each_other(
+    memory: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network, source = MemoryNetwork(), memory.source(64)
+    read = source.read
+
+    def read_slowly(index: int) -> Any:  # from a disk, so that the others have time to meet
+        time.sleep(0.01)
+        return read(index)
+
+    monkeypatch.setattr(source, "read", read_slowly)
+    monkeypatch.setattr(source, "at_hand", lambda index: False)
     share = Share(source.manifest.id, source, config=ShareConfig(slots=1))
     async with host(network, share) as one:
         shares = [fetcher(memory, source.manifest.id, one, window=2) for _ in range(3)]
