@@ -403,3 +403,30 @@ async def test_a_publisher_who_gives_up_stops_the_validators_of_the_message() ->
 def test_a_figure_that_makes_no_sense_is_told(name: str) -> None:
     with pytest.raises(LocalProtocolError, match=f"expected {name} above 0, got 0"):
         ValidationConfig(**{name: 0})  # type: ignore[arg-type]
+
+
+async def test_nothing_begins_while_the_last_ones_end() -> None:
+    desk, began, gate = Desk(), Event(), Event()
+
+    async def lingers(message: Message) -> Verdict:
+        with CancelScope(shield=True):
+            began.set()
+            await gate.wait()
+        return ACCEPT
+
+    desk.validation.add("t", lingers)
+    first, second = batch(2)
+    with fail_after(20):
+        async with create_task_group() as tasks:
+            await tasks.start(desk.validation.run)
+            await desk.validation.check([first])
+            await began.wait()
+            tasks.cancel_scope.cancel()
+            with CancelScope(shield=True):
+                for _ in range(3):
+                    await checkpoint()
+                desk.validation.check_few([second])
+            gate.set()
+    assert [(o.verdict, o.reason) for o in desk.outcomes][:1] == [
+        (IGNORE, "nobody is there to wait for its validators")
+    ]

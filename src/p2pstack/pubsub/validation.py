@@ -126,9 +126,11 @@ class Validation:
                 async with create_task_group() as tasks:
                     self._tasks = tasks
                     task_status.started()
-                    await sleep_forever()
+                    try:
+                        await sleep_forever()
+                    finally:
+                        self._tasks = None  # nothing begins while the last ones end
             finally:
-                self._tasks = None
                 while self._inquiries:  # whose task was cancelled before it began
                     self._inquiries.pop().give_up("the node ended")
 
