@@ -13,6 +13,7 @@ lack, then what happens. Who does not read what happens is cut off, and gets wha
 """
 
 import socket
+from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from importlib import import_module
@@ -28,12 +29,13 @@ from anyio import (
     WouldBlock,
     create_memory_object_stream,
     create_task_group,
+    current_time,
     fail_after,
     sleep_forever,
 )
 from anyio.abc import ObjectReceiveStream, TaskStatus
+from anyio.lowlevel import current_token
 from hypercorn.config import Config
-from sniffio import current_async_library
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -112,7 +114,8 @@ class Page:
         config.graceful_timeout = 1.0
         config.include_server_header = False
         config.websocket_max_message_size = MAX_MESSAGE
-        serve = import_module(f"hypercorn.{current_async_library()}").serve
+        on_asyncio = isinstance(current_token().native_token, AbstractEventLoop)
+        serve = import_module("hypercorn.asyncio" if on_asyncio else "hypercorn.trio").serve
         self._host = host
         over = self._over = Event()
 
@@ -122,10 +125,12 @@ class Page:
                 await sleep_forever()
             finally:
                 over.set()
+                # asyncio's server, from Python 3.12 on, waits for ever for an editor that does not close its side.
+                serving.deadline = current_time() + 2 * config.graceful_timeout
 
         async with create_task_group() as tasks:
             tasks.start_soon(end_in_order)
-            with CancelScope(shield=True):  # it does not take being cancelled well
+            with CancelScope(shield=True) as serving:  # it does not take being cancelled well
                 await serve(self._application(), config, shutdown_trigger=over.wait)
 
     # --- what is served
