@@ -2,7 +2,8 @@
 
 In one turn several peers may bring the same message, and one peer many. What has to be checked waits until all of them
 have been heard, and what is to be sent until it is known for whom: so who brought a message is not sent it, and all
-that is for a peer goes out together, without its writer being woken.
+that is for a peer goes out together, without its writer being woken. A large message is not waited with: the sooner
+others hear that it is here, the fewer send it again.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,9 @@ from p2pstack.pubsub.validation import FEW, Validation
 
 __all__ = ["Turns"]
 
+#: Bytes from which on a message is checked at once: others are to hear soon that they need not send it as well.
+_LARGE = 1_024
+
 
 class Turns:
     """Hears peers, and ends turns.
@@ -26,7 +30,7 @@ class Turns:
     :param gate: shut while nothing more of peers should be taken
     """
 
-    __slots__ = ("_event", "_gate", "_roused", "_running", "_unchecked", "_validation")
+    __slots__ = ("_event", "_gate", "_large", "_roused", "_running", "_unchecked", "_validation")
 
     def __init__(self, validation: Validation, gate: Gate) -> None:
         self._validation = validation
@@ -35,6 +39,7 @@ class Turns:
         self._running = False
         self._roused: dict[PeerStreams, None] = {}
         self._unchecked: list[Validate] = []
+        self._large = False  # one of them is
 
     async def listen(self, stream: Stream, hear: Callable[[bytes], None]) -> None:
         """Let `hear` take what comes on a stream, for as long as that lives. Where that is many messages they must be
@@ -46,6 +51,8 @@ class Turns:
                 held.append(data)
                 return False
             hear(data)
+            if self._large:
+                self._check()
             return len(unchecked) <= FEW
 
         with suppress(EndOfStream):
@@ -63,7 +70,16 @@ class Turns:
     def check(self, item: Validate) -> None:
         """There is a message to be checked."""
         self._unchecked.append(item)
+        self._large = self._large or len(item.message.data) >= _LARGE
         self._event.set()
+
+    def _check(self) -> None:
+        """Check what there is, unless it is much."""
+        self._large = False
+        if 0 < len(self._unchecked) <= FEW:
+            few = tuple(self._unchecked)
+            self._unchecked.clear()
+            self._validation.check_few(few)
 
     def rouse(self, streams: PeerStreams) -> None:
         """There is something in the outbox of a peer."""
@@ -80,10 +96,7 @@ class Turns:
             while True:
                 await self._event.wait()
                 self._event = Event()
-                if 0 < len(self._unchecked) <= FEW:
-                    few = tuple(self._unchecked)
-                    self._unchecked.clear()
-                    self._validation.check_few(few)
+                self._check()
                 roused, self._roused = self._roused, {}
                 for streams in roused:
                     streams.send_now()
