@@ -52,7 +52,7 @@ class Turns:
                 return False
             hear(data)
             if self._large:
-                self._check()
+                self._end()
             return len(unchecked) <= FEW
 
         with suppress(EndOfStream):
@@ -73,13 +73,16 @@ class Turns:
         self._large = self._large or len(item.message.data) >= _LARGE
         self._event.set()
 
-    def _check(self) -> None:
-        """Check what there is, unless it is much."""
+    def _end(self) -> None:
+        """Check what there is, unless it is much, and send what there is."""
         self._large = False
         if 0 < len(self._unchecked) <= FEW:
             few = tuple(self._unchecked)
             self._unchecked.clear()
             self._validation.check_few(few)
+        roused, self._roused = self._roused, {}
+        for streams in roused:
+            streams.send_now()
 
     def rouse(self, streams: PeerStreams) -> None:
         """There is something in the outbox of a peer."""
@@ -96,10 +99,7 @@ class Turns:
             while True:
                 await self._event.wait()
                 self._event = Event()
-                self._check()
-                roused, self._roused = self._roused, {}
-                for streams in roused:
-                    streams.send_now()
+                self._end()
         finally:
             self._running = False
             for streams in self._roused:
