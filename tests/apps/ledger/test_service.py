@@ -1,5 +1,6 @@
 """Nodes that talk to each other, on hosts in memory."""
 
+import gc
 from random import Random
 from typing import Any
 
@@ -149,6 +150,14 @@ async def test_a_search_goes_on_when_its_process_is_killed(scene: Scene, monkeyp
     header = scene.make(Ledger(scene.rules)).header._replace(difficulty=1 << 63)
     assert await by_work(header) == 4_711
     assert calls[0] == calls[1]
+
+
+async def test_a_search_that_is_called_off_leaves_no_process_behind(scene: Scene) -> None:
+    header = scene.make(Ledger(scene.rules)).header._replace(difficulty=1 << 63)
+    with anyio.move_on_after(0.01) as scope:  # while the process starts
+        await by_work(header)
+    assert scope.cancelled_caught
+    gc.collect()  # would tell of a process that nobody has waited for
 
 
 async def test_chance_takes_its_time() -> None:

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import TypeAlias
 
-from anyio import BrokenWorkerProcess, sleep, to_process
+from anyio import BrokenWorkerProcess, CancelScope, sleep, to_process
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from p2pstack.apps.ledger.block import Header, search
 
@@ -35,8 +36,11 @@ async def by_work(header: Header) -> int:
     nonce = search(header, start, _FEW)  # what takes so little needs no process
     start += _FEW
     while nonce is None:
+        await checkpoint_if_cancelled()
         try:
-            nonce = await to_process.run_sync(_search_apart, header, start, _MANY)
+            # a process whose start is cancelled would be left behind, with nobody to end it
+            with CancelScope(shield=True):
+                nonce = await to_process.run_sync(_search_apart, header, start, _MANY)
             start += _MANY
         except BrokenWorkerProcess:
             logger.warning("the process that searches for a block was killed: another one goes on")
