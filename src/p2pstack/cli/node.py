@@ -38,9 +38,7 @@ async def node(
             subscriptions = [
                 await joined.enter_async_context(pubsub.subscribe(topic)) for topic in dict.fromkeys(topics)
             ]
-            addrs = [str(addr) for addr in host.addrs]
-            output.record(event="listening", peer_id=str(host.peer_id), addrs=addrs)
-            output.facts(peer_id=str(host.peer_id), listening_on=addrs)
+            output.facts(peer_id=str(host.peer_id), listening_on=output.listening(host))
             async with anyio.create_task_group() as tasks:
                 for subscription in subscriptions:
                     output.record(event="topic_joined", topic=subscription.topic)

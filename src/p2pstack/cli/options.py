@@ -7,7 +7,19 @@ from typer import Argument, BadParameter, Exit, Option
 
 from p2pstack.cli.run import Backend
 
-__all__ = ["ANYWHERE", "Address", "Connect", "Json", "KeyFile", "Listen", "ListenAnywhere", "Loop", "address", "end"]
+__all__ = [
+    "ANYWHERE",
+    "Address",
+    "Connect",
+    "Data",
+    "Json",
+    "KeyFile",
+    "Listen",
+    "ListenAnywhere",
+    "Loop",
+    "address",
+    "end",
+]
 
 
 def address(text: str) -> str:
@@ -40,6 +52,12 @@ KeyFile = Annotated[
 ]
 Loop = Annotated[Backend, Option(help="The event loop to run on.")]
 Json = Annotated[bool, Option("--json", help="Print one JSON object a line and nothing else.")]
+Data = Annotated[
+    Path | None,
+    Option(
+        metavar="DIR", help="Where the identity, and all else that stays, is kept; default: where the system wants it."
+    ),
+]
 Connect = Annotated[
     list[str] | None, Option(metavar="ADDR", parser=address, help="A node to connect to; may be given again.")
 ]

@@ -4,12 +4,15 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console, RenderableType
 from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from p2pstack.abc.host import Host
 
 __all__ = ["Output", "OutputClosed", "complain", "discard_output", "grid", "milliseconds", "rate"]
 
@@ -45,6 +48,12 @@ class Output:
                 print(json.dumps(fields), flush=True)
             except BrokenPipeError:
                 raise OutputClosed from None
+
+    def listening(self, host: "Host", **more: Any) -> list[str]:
+        """Record who a host is and where it listens. Gives its addresses, as text."""
+        addrs = [str(addr) for addr in host.addrs]
+        self.record(event="listening", peer_id=str(host.peer_id), addrs=addrs, **more)
+        return addrs
 
     def say(self, text: str, *, style: str | None = None) -> None:
         """A line for a person, never wrapped: addresses are made to be copied."""

@@ -5,15 +5,17 @@ read of what is readable does not block; neither does a write of at most `PIPE_B
 """
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from select import PIPE_BUF
 
 import anyio
 from anyio.abc import ByteReceiveStream, ByteSendStream
+from anyio.streams.buffered import BufferedByteReceiveStream
 
 from p2pstack.cli.output import OutputClosed
+from p2pstack.cli.run import Failed
 
-__all__ = ["StandardInput", "StandardOutput"]
+__all__ = ["StandardInput", "StandardOutput", "lines_of_input"]
 
 
 class _Descriptor:
@@ -72,3 +74,20 @@ class StandardOutput(ByteSendStream):
 
     async def aclose(self) -> None:
         """Leaves it open: it belongs to the process."""
+
+
+async def lines_of_input(max_bytes: int = 1 << 20) -> AsyncGenerator[bytes]:
+    """The lines of standard input, without what ends them.
+
+    :raises Failed: one is longer than `max_bytes`
+    """
+    lines = BufferedByteReceiveStream(StandardInput())
+    while True:
+        try:
+            yield (await lines.receive_until(b"\n", max_bytes)).removesuffix(b"\r")
+        except anyio.DelimiterNotFound:
+            raise Failed(f"a line of standard input is longer than {max_bytes} bytes") from None
+        except anyio.IncompleteRead:
+            if rest := lines.buffer:
+                yield rest
+            return

@@ -6,20 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from anyio.streams.buffered import BufferedByteReceiveStream
 
 from p2pstack.abc.events import PeerDisconnected
 from p2pstack.abc.host import Host
 from p2pstack.cli.hosts import make_host
 from p2pstack.cli.output import Output
-from p2pstack.cli.pipes import StandardInput
+from p2pstack.cli.pipes import lines_of_input
 from p2pstack.cli.run import Failed
 from p2pstack.pubsub import GossipSub, Message
 
 __all__ = ["publish", "record_of", "subscribe"]
-
-#: bytes of a line of standard input, which is a message
-_MAX_LINE = 1 << 20
 
 
 async def subscribe(
@@ -66,7 +62,7 @@ async def publish(
         if waiting.cancelled_caught:
             raise Failed(f"nobody in the topic {topic} was found in {wait:g} s")
         count = 0
-        async for message in _given(data) if data else _lines():
+        async for message in _given(data) if data else lines_of_input():
             published = await pubsub.publish(topic, message)
             count += 1
             output.record(topic=topic, id=published.id.hex(), peers=published.peers)
@@ -111,17 +107,3 @@ async def _fail_when_alone(host: Host) -> None:
 async def _given(data: Sequence[str]) -> AsyncIterator[bytes]:
     for text in data:
         yield text.encode(errors="surrogateescape")  # bytes that are no text come as these
-
-
-async def _lines() -> AsyncIterator[bytes]:
-    """The lines of standard input, without what ends them."""
-    lines = BufferedByteReceiveStream(StandardInput())
-    while True:
-        try:
-            yield (await lines.receive_until(b"\n", _MAX_LINE)).removesuffix(b"\r")
-        except anyio.DelimiterNotFound:
-            raise Failed(f"a line of standard input is longer than {_MAX_LINE} bytes") from None
-        except anyio.IncompleteRead:
-            if rest := lines.buffer:
-                yield rest
-            return

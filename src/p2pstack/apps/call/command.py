@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, BadParameter, Option, Typer
 
-from p2pstack.cli.options import Connect, Json, Listen, Loop, end
+from p2pstack.cli.options import Connect, Data, Json, Listen, Loop, end
 from p2pstack.cli.output import Output
 from p2pstack.cli.run import Backend, Failed, run
 
@@ -42,9 +42,7 @@ def call(
     listen: Listen = None,
     connect: Connect = None,
     name: Annotated[str, Option(metavar="NICK", help="What the other side is told.")] = "",
-    data: Annotated[
-        Path | None, Option(metavar="DIR", help="Where to keep the identity. Default: where the system wants it")
-    ] = None,
+    data: Data = None,
     backend: Loop = Backend.ASYNCIO,
     json: Json = False,
 ) -> None:
@@ -91,8 +89,7 @@ class _Call:
         )
         services = [phone, Neighbours(connect, network="call")]
         async with Host(listen=listen, key=identity(folder or data_folder("call")), services=services) as host:
-            addrs = [str(addr) for addr in host.addrs]
-            output.record(event="listening", peer_id=str(host.peer_id), addrs=addrs)
+            addrs = output.listening(host)
             if peer is None:
                 output.facts(peer_id=str(host.peer_id), listening_on=addrs)
                 ended = await phone.wait_called()

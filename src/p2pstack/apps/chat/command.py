@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option, Typer
 
-from p2pstack.cli.options import ANYWHERE, Connect, Json, ListenAnywhere, Loop, end
+from p2pstack.cli.options import ANYWHERE, Connect, Data, Json, ListenAnywhere, Loop, end
 from p2pstack.cli.output import Output
 from p2pstack.cli.run import Backend, Failed, run
 
@@ -28,10 +28,7 @@ def chat(
     connect: Connect = None,
     listen: ListenAnywhere = None,
     name: Annotated[str | None, Option(metavar="NICK", help="What to be called. Default: your user name")] = None,
-    data: Annotated[
-        Path | None,
-        Option(metavar="DIR", help="Where to keep identity and history. Default: where the system wants it"),
-    ] = None,
+    data: Data = None,
     backend: Loop = Backend.ASYNCIO,
     json: Json = False,
 ) -> None:
@@ -92,8 +89,7 @@ async def _chat(
             create_task_group() as tasks,
         ):
             await tasks.start(offers.run)
-            addrs = [str(addr) for addr in host.addrs]
-            output.record(event="listening", peer_id=str(host.peer_id), addrs=addrs)
+            addrs = output.listening(host)
             welcome = "\n".join(f"others come by: p2pstack chat {room} --connect {addr}" for addr in addrs)
             try:
                 if isinstance(screen, Pipes):
@@ -135,20 +131,7 @@ def _user() -> str:
 
 
 async def _lines() -> AsyncGenerator[str]:
-    """The lines of standard input."""
-    from anyio import DelimiterNotFound, IncompleteRead
-    from anyio.streams.buffered import BufferedByteReceiveStream
+    from p2pstack.cli.pipes import lines_of_input
 
-    from p2pstack.cli.pipes import StandardInput
-
-    lines = BufferedByteReceiveStream(StandardInput())
-    while True:
-        try:
-            line = await lines.receive_until(b"\n", _MAX_LINE)
-        except DelimiterNotFound:
-            raise Failed(f"a line of standard input is longer than {_MAX_LINE} bytes") from None
-        except IncompleteRead:
-            if lines.buffer:
-                yield lines.buffer.decode(errors="replace")
-            return
+    async for line in lines_of_input(_MAX_LINE):
         yield line.decode(errors="replace")

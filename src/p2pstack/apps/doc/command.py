@@ -1,14 +1,14 @@
 """What can be typed."""
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, BadParameter, Option, Typer
 
-from p2pstack.cli.options import ANYWHERE, Connect, Json, ListenAnywhere, Loop, end
+from p2pstack.cli.options import ANYWHERE, Connect, Data, Json, ListenAnywhere, Loop, end
 from p2pstack.cli.output import Output, complain
-from p2pstack.cli.run import Backend, Failed, run
+from p2pstack.cli.run import Backend, run
 
 if TYPE_CHECKING:
     from p2pstack import Neighbours
@@ -18,8 +18,6 @@ __all__ = ["commands"]
 
 commands = Typer()
 
-#: bytes of a line of standard input
-_MAX_LINE = 1 << 20
 #: seconds until somebody who was named has to have answered, for a person not to be told
 _PATIENCE = 3.0
 
@@ -38,9 +36,7 @@ def doc(
     port: Annotated[
         int, Option(min=0, max=65_535, metavar="N", help="The port of the page on this machine; 0: a free one.")
     ] = 0,
-    data: Annotated[
-        Path | None, Option(metavar="DIR", help="Where documents are kept; default: where the system wants them.")
-    ] = None,
+    data: Data = None,
     page: Annotated[bool, Option("--page/--no-page", help="Serve a page with an editor to this machine.")] = True,
     backend: Loop = Backend.ASYNCIO,
     json: Json = False,
@@ -70,6 +66,7 @@ async def _serve(
     from p2pstack.apps.doc.folder import Folder
     from p2pstack.apps.doc.lines import obey, tell
     from p2pstack.apps.doc.service import SharedText, network_of
+    from p2pstack.cli.pipes import lines_of_input
 
     folder = Folder(name, data)
     with folder.open_log() as log:
@@ -87,16 +84,14 @@ async def _serve(
             services.append(page)
             url = page.url
         async with Host(key=folder.key(), listen=listen, services=services) as host, create_task_group() as tasks:
-            addrs = [str(addr) for addr in host.addrs]
-            output.record(event="listening", peer_id=str(host.peer_id), addrs=addrs)
-            output.facts(document=name, kept_in=str(log.path), listening_on=addrs)
+            output.facts(document=name, kept_in=str(log.path), listening_on=output.listening(host))
             if url is not None:
                 output.record(event="page", url=url)
                 output.facts(editor=url)
             tasks.start_soon(_tell_failures, output, neighbours, connect)
             if output.as_json:
                 tasks.start_soon(tell, shared, output.record)
-                await obey(shared, _lines(), output.record)
+                await obey(shared, lines_of_input(), output.record)
             elif output.live:
                 tasks.start_soon(_show, output, shared)
 
@@ -131,20 +126,3 @@ async def _show(output: Output, shared: "SharedText") -> None:
             )
             live.update(Text(line, style="dim"), refresh=True)
             await sleep(0.5)
-
-
-async def _lines() -> AsyncIterator[bytes]:
-    """The lines of standard input."""
-    from anyio import DelimiterNotFound, IncompleteRead
-    from anyio.streams.buffered import BufferedByteReceiveStream
-
-    from p2pstack.cli.pipes import StandardInput
-
-    lines = BufferedByteReceiveStream(StandardInput())
-    while True:
-        try:
-            yield await lines.receive_until(b"\n", _MAX_LINE)
-        except DelimiterNotFound:
-            raise Failed(f"a line of standard input is longer than {_MAX_LINE} bytes") from None
-        except IncompleteRead:
-            return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option, Typer
 
-from p2pstack.cli.options import ANYWHERE, Connect, Json, ListenAnywhere, Loop, address, end
+from p2pstack.cli.options import ANYWHERE, Connect, Data, Json, ListenAnywhere, Loop, address, end
 from p2pstack.cli.output import Output, complain, grid
 from p2pstack.cli.run import Backend, Failed, guard, run
 
@@ -24,10 +24,6 @@ commands = Typer()
 ledger = Typer(help="A ledger: signed transfers, in blocks with proof of work.", no_args_is_help=True)
 commands.add_typer(ledger, name="ledger")
 
-Data = Annotated[
-    Path | None,
-    Option(metavar="DIR", help="Where the ledger and the wallet are kept. Default: where the system wants it"),
-]
 Network = Annotated[str, Option(metavar="NAME", help="Which ledger: nodes and wallets of another are none of ours.")]
 Node = Annotated[
     str | None,
@@ -170,9 +166,8 @@ async def _serve(
     address_file = folder / _ADDRESS
     try:
         async with host:
-            addrs = [str(addr) for addr in host.addrs]
-            replace_file(address_file, addrs[0].encode())
-            output.record(event="listening", peer_id=str(host.peer_id), addrs=addrs, height=ledger.height)
+            replace_file(address_file, str(host.addrs[0]).encode())
+            addrs = output.listening(host, height=ledger.height)
             output.facts(peer_id=str(host.peer_id), listening_on=addrs, ledger=str(folder), height=str(ledger.height))
             async with anyio.create_task_group() as tasks:
                 if connect:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from anyio import create_task_group, current_time, move_on_after, sleep
 from typer import Argument, BadParameter, Option, Typer
 
-from p2pstack.cli.options import ANYWHERE, Connect, Json, ListenAnywhere, Loop, end
+from p2pstack.cli.options import ANYWHERE, Connect, Data, Json, ListenAnywhere, Loop, end
 from p2pstack.cli.output import Output, rate
 from p2pstack.cli.run import Backend, Failed, run
 
@@ -33,9 +33,7 @@ def share(
     name: Annotated[str | None, Option(metavar="NAME", help="What it is called; default: as PATH.")] = None,
     connect: Connect = None,
     listen: ListenAnywhere = None,
-    data: Annotated[
-        Path | None, Option(metavar="DIR", help="Where the identity is kept; default: where the system wants it.")
-    ] = None,
+    data: Data = None,
     backend: Loop = Backend.ASYNCIO,
     json: Json = False,
 ) -> None:
@@ -123,8 +121,7 @@ async def _get(
             link.id, lambda it: open_for(it, folder, progress=view.hashed), bootstrap=[*link.addrs, *connect]
         )
         async with Host(listen=listen, services=[service]) as host:
-            addrs = [str(addr) for addr in host.addrs]
-            output.record(event="listening", peer_id=str(host.peer_id), addrs=addrs)
+            output.listening(host)
             async with create_task_group() as tasks:
                 tasks.start_soon(_tell, output, service, link)
                 await _fetched(service, view, wait)

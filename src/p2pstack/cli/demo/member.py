@@ -63,7 +63,7 @@ async def member(output: Output, *, file_bytes: int) -> None:
     chatter: Chatter | None = None
     async with make_host(listen=["/ip4/127.0.0.1/tcp/0"], services=[pubsub]) as host:
         host.handle(FILE, handler=partial(serve, file=file, digest=sha256(file).digest()))
-        output.record(event="listening", peer_id=str(host.peer_id), addrs=[str(addr) for addr in host.addrs])
+        output.listening(host)
         known: dict[str, PeerId] = {}
         async with anyio.create_task_group() as tasks:
             try:
