@@ -30,7 +30,7 @@ class Turns:
     :param gate: shut while nothing more of peers should be taken
     """
 
-    __slots__ = ("_event", "_gate", "_large", "_roused", "_running", "_unchecked", "_validation")
+    __slots__ = ("_event", "_gate", "_roused", "_running", "_unchecked", "_validation")
 
     def __init__(self, validation: Validation, gate: Gate) -> None:
         self._validation = validation
@@ -39,7 +39,6 @@ class Turns:
         self._running = False
         self._roused: dict[PeerStreams, None] = {}
         self._unchecked: list[Validate] = []
-        self._large = False  # one of them is
 
     async def listen(self, stream: Stream, hear: Callable[[bytes], None]) -> None:
         """Let `hear` take what comes on a stream, for as long as that lives. Where that is many messages they must be
@@ -51,7 +50,7 @@ class Turns:
                 held.append(data)
                 return False
             hear(data)
-            if self._large:
+            if unchecked and len(unchecked[-1].message.data) >= _LARGE:
                 self._end()
             return len(unchecked) <= FEW
 
@@ -60,7 +59,7 @@ class Turns:
                 await stream.pump(take)
                 if held:
                     await gate.wait()
-                    hear(held.pop())
+                    take(held.pop())
                 if len(unchecked) > FEW:
                     many = tuple(unchecked)
                     unchecked.clear()
@@ -70,12 +69,10 @@ class Turns:
     def check(self, item: Validate) -> None:
         """There is a message to be checked."""
         self._unchecked.append(item)
-        self._large = self._large or len(item.message.data) >= _LARGE
         self._event.set()
 
     def _end(self) -> None:
         """Check what there is, unless it is much, and send what there is."""
-        self._large = False
         if 0 < len(self._unchecked) <= FEW:
             few = tuple(self._unchecked)
             self._unchecked.clear()
