@@ -1,6 +1,6 @@
 // Bundles the editor into one file, and the licences of all that went into it into another.
 import { build } from 'esbuild'
-import { existsSync, readdirSync, readFileSync, writeFileSync, copyFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -20,7 +20,6 @@ const { metafile } = await build({
   banner: { js: '/* The licences of what this was built from are in LICENSES.txt beside it. */' },
   metafile: true
 })
-for (const name of ['index.html', 'editor.css']) copyFileSync(join(here, 'src', name), join(out, name))
 
 const packages = new Set()
 for (const input of Object.keys(metafile.inputs)) {
