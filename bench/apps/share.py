@@ -61,6 +61,9 @@ class Synthetic:
     def finish(self) -> Path:
         return Path()
 
+    def close(self) -> None:
+        """Nothing is held open."""
+
 
 def _piece(index: int, size: int) -> bytes:
     return index.to_bytes(4, "big") + bytes(size - 4)

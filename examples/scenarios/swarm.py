@@ -35,6 +35,9 @@ class Pages:
     def finish(self) -> Path:
         return Path("nowhere")
 
+    def close(self) -> None:
+        """Nothing is held open."""
+
 
 @scenario(nodes=20, lasts=60)
 async def swarm(stage: Stage, *, pieces: int = 40, bandwidth: str = "1Mbit/s") -> None:

@@ -34,6 +34,9 @@ class InMemory:
     def finish(self) -> Path:
         return Path("memory")
 
+    def close(self) -> None:
+        """Nothing is held open."""
+
 
 def _piece(index: int, size: int) -> bytes:
     return index.to_bytes(4, "big") + bytes(size - 4)

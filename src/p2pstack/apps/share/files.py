@@ -12,12 +12,14 @@ it is true or is not believed; and the bytes are read again before they count.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from fcntl import LOCK_EX, LOCK_NB, flock
+from mmap import mmap
 from pathlib import Path
 from shutil import disk_usage, rmtree
 
 from p2pstack import LocalProtocolError
 from p2pstack.apps.share.manifest import MAX_FILES, Extent, File, Manifest, piece_size_for
 from p2pstack.apps.share.merkle import HASH, Tree, leaf, root_of
+from p2pstack.apps.share.writer import FLAGS, Writer
 from p2pstack.apps.storage import replace_file
 
 __all__ = ["Fetched", "Files", "Progress", "open_for", "scan"]
@@ -25,8 +27,6 @@ __all__ = ["Fetched", "Files", "Progress", "open_for", "scan"]
 _JOURNAL = b"p2pstack share journal 1\n"
 #: bytes read at a time
 PART = 1 << 16
-#: never through a symbolic link, which may lead anywhere
-_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 
 #: called with the bytes done so far
 Progress = Callable[[int], None]
@@ -57,7 +57,7 @@ class Files:
         """
         parts: list[bytes] = []
         for number, offset, size in self.manifest.extents(index):
-            file = os.open(self.paths[number], os.O_RDONLY | _FLAGS)
+            file = os.open(self.paths[number], os.O_RDONLY | FLAGS)
             try:
                 self._check(number, file)
                 starts = range(offset, offset + size, PART)
@@ -76,7 +76,7 @@ class Files:
             return False
 
     def _in_memory(self, extent: Extent) -> bool:
-        file = os.open(self.paths[extent.file], os.O_RDONLY | _FLAGS)
+        file = os.open(self.paths[extent.file], os.O_RDONLY | FLAGS)
         try:
             ends = extent.offset, extent.offset + extent.size - 1
             return all(os.preadv(file, [bytearray(1)], end, os.RWF_NOWAIT) for end in ends)
@@ -157,6 +157,8 @@ class Fetched(Files):
         super().__init__(manifest, _below(self._content, manifest), Tree(manifest.count, manifest.root), have=0)
         if self._target.exists():
             raise FileExistsError(f"{self._target} exists already, and is not this content")
+        self._writer = Writer(self.paths, [file.size for file in manifest.files])
+        self._spare: list[mmap] = []  # memory of pieces, as much as threads have ever written at a time
         self._journal = self._open_journal()
         try:
             self._make_files()
@@ -170,7 +172,7 @@ class Fetched(Files):
         head = self._head()
         if not path.exists():
             replace_file(path, head)
-        journal = os.open(path, os.O_RDWR | os.O_APPEND | _FLAGS)
+        journal = os.open(path, os.O_RDWR | os.O_APPEND | FLAGS)
         try:
             flock(journal, LOCK_EX | LOCK_NB)
         except BlockingIOError:
@@ -196,7 +198,7 @@ class Fetched(Files):
         if self.manifest.size > there + free:
             raise OSError(f"no room for {self._target}: {self.manifest.size - there} bytes needed, {free} free")
         for path, described in zip(self.paths, self.manifest.files, strict=True):
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | _FLAGS, 0o644)
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | FLAGS, 0o644)
             try:
                 os.ftruncate(file, described.size)
             finally:
@@ -224,20 +226,32 @@ class Fetched(Files):
 
         :raises OSError: no room
         """
-        piece = b"".join(parts)  # hashed and written in one call each: a thread that is in C stands in nobody's way
-        digest = leaf([piece])
-        if root_of(index, digest, proof) != self.manifest.root:
-            return False
-        view, start = memoryview(piece), 0
-        for number, offset, size in self.manifest.extents(index):
-            file = os.open(self.paths[number], os.O_WRONLY | _FLAGS)
-            try:
-                _write(file, view[start : start + size], offset)
-            finally:
-                os.close(file)
-            start += size
+        try:
+            buffer = self._spare.pop()
+        except IndexError:
+            buffer = mmap(-1, self.manifest.piece_size)
+        try:
+            with memoryview(buffer) as piece:
+                digest = self._assemble(piece, parts)
+                if root_of(index, digest, proof) != self.manifest.root:
+                    return False
+                start = 0
+                for number, offset, size in self.manifest.extents(index):
+                    self._writer.write(number, offset, piece, start, size)
+                    start += size
+        finally:
+            self._spare.append(buffer)
         os.write(self._journal, index.to_bytes(4, "big") + digest + proof)
         return self.tree.add(index, digest, proof)
+
+    @staticmethod
+    def _assemble(piece: memoryview, parts: Sequence[bytes]) -> bytes:
+        """Put a piece together, and hash it in one call: a thread that is in C stands in nobody's way."""
+        end = 0
+        for part in parts:
+            piece[end : end + len(part)] = part
+            end += len(part)
+        return leaf([piece[:end]])
 
     def _check(self, number: int, file: int) -> None:
         """It changes all the time."""
@@ -254,7 +268,8 @@ class Fetched(Files):
         return self._target
 
     def close(self) -> None:
-        """Let others fetch it."""
+        """Let others fetch it. Nobody may be writing."""
+        self._writer.close()
         if self._journal >= 0:
             os.close(self._journal)
             self._journal = -1
@@ -262,12 +277,6 @@ class Fetched(Files):
 
 def _below(root: Path, manifest: Manifest) -> list[Path]:
     return [root.joinpath(*file.path) for file in manifest.files]
-
-
-def _write(file: int, data: memoryview, offset: int) -> None:
-    while data:
-        written = os.pwrite(file, data, offset)
-        data, offset = data[written:], offset + written
 
 
 def open_for(manifest: Manifest, folder: Path, *, progress: Progress = _ignore) -> Files:

@@ -16,7 +16,7 @@ _LEAF, _NODE = b"\0", b"\1"
 _NOTHING = bytes(HASH)
 
 
-def leaf(piece: Iterable[bytes]) -> bytes:
+def leaf(piece: Iterable[bytes | memoryview]) -> bytes:
     """The hash of a piece, which is given in parts."""
     state = sha256(_LEAF)
     for part in piece:

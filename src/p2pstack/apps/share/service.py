@@ -189,22 +189,26 @@ class Share:
 
     async def run(self, host: AbstractHost, *, task_status: TaskStatus[None]) -> None:
         self._limiter = CapacityLimiter(2)
-        async with create_task_group() as tasks:
-            await tasks.start(partial(self._watch, host))
-            await tasks.start(partial(self.neighbours.run, host))
-            store = self._store
-            if callable(store):
-                task_status.started()
-                manifest = await self._learn(host)
-                self._opening = True
-                parts = self._serve(host, await self._do(store, manifest, abandon=True))
-            else:
-                parts = self._serve(host, store)
-                task_status.started()
-            tasks.start_soon(parts.uploads.run)
-            await self._fetch(host, parts)
-            self.path = await self._do(parts.store.finish)
-            self.finished.set()
+        try:
+            async with create_task_group() as tasks:
+                await tasks.start(partial(self._watch, host))
+                await tasks.start(partial(self.neighbours.run, host))
+                store = self._store
+                if callable(store):
+                    task_status.started()
+                    manifest = await self._learn(host)
+                    self._opening = True
+                    parts = self._serve(host, await self._do(store, manifest, abandon=True))
+                else:
+                    parts = self._serve(host, store)
+                    task_status.started()
+                tasks.start_soon(parts.uploads.run)
+                await self._fetch(host, parts)
+                self.path = await self._do(parts.store.finish)
+                self.finished.set()
+        finally:
+            if self._parts:
+                self._parts.store.close()
 
     def _serve(self, host: AbstractHost, store: Store) -> _Parts:
         """Open for others."""

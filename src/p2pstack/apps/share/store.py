@@ -32,3 +32,7 @@ class Store(Protocol):
     def finish(self) -> Path:
         """All is here; where."""
         ...
+
+    def close(self) -> None:
+        """No piece is put there any more."""
+        ...
