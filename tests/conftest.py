@@ -2,8 +2,6 @@
 
 import gc
 import os
-import sys
-from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -37,31 +35,3 @@ def pytest_collection_finish() -> None:
     """What was imported and collected stays: let nobody look through it for what a test left behind."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Where counting lines doubles the time of a test, it counts on one event loop only: the lines are the same."""
-    counting = _counting()
-    if counting is None or not _is_repeated(item):
-        return (yield)
-    counting.stop()
-    try:
-        return (yield)
-    finally:
-        counting.start()
-
-
-def _counting() -> Any:
-    """What counts lines by a trace function: before Python 3.12 there is nothing else."""
-    if sys.version_info >= (3, 12) or "coverage" not in sys.modules:
-        return None
-    return sys.modules["coverage"].Coverage.current()
-
-
-def _is_repeated(item: pytest.Item) -> bool:
-    """Whether it is one of those that run on asyncio too."""
-    match getattr(item, "callspec", None) and item.callspec.params.get("anyio_backend"):
-        case ("trio", _) | ("asyncio", {"use_uvloop": True}):
-            return True
-    return False
