@@ -18,6 +18,7 @@ from p2pstack.identity.keys import PrivateKey
 from p2pstack.pubsub import PubSubConfig, Rejected, SendDropped
 from p2pstack.pubsub.gossipsub.router import GossipSubRouter
 from p2pstack.testing import TimeTravel
+from p2pstack.wire.framing import encode_frame
 from p2pstack.wire.pb.pubsub_pb2 import (
     ControlGraft,
     ControlIDontWant,
@@ -321,3 +322,14 @@ async def test_a_peer_that_writes_where_it_is_to_read(scene: Any) -> None:
             count = len(s.ill.streams)
             await stream.send(b"what?")
             await until(lambda: len(s.ill.streams) > count)  # noqa: B023
+
+
+async def test_messages_that_came_with_garbage_are_checked_all_the_same(scene: Any) -> None:
+    """More of them than the end of a turn would check: whoever was to do it ends with the stream."""
+    async with scene() as s:
+        await s.ill.say(rpc(subscribe=["t"]))
+        good = [rpc(signed(s.ill.key, "t", b"%d" % number, number)) for number in range(40)]
+        await s.ill.say_bytes(b"".join(encode_frame(each.SerializeToString()) for each in good) + b"\xff" * 11)
+        with fail_after(20):
+            assert {(await anext(s.messages)).data for _ in good} == {b"%d" % number for number in range(40)}
+        await s.punished()

@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
-from anyio import Event, create_task_group, fail_after
+from anyio import Event, create_task_group, fail_after, wait_all_tasks_blocked
 
 from p2pstack import (
     FloodSub,
@@ -410,3 +410,70 @@ async def test_direct_peers_are_connected_of_themselves(new_host: Any) -> None:
             with fail_after(20):
                 await bob.publish("t", b"x", wait_for_mesh=True)
                 assert (await anext(messages)).received_from == b.peer_id
+
+
+async def test_a_topic_that_is_no_text_is_refused_and_harms_nothing(new_host: Any) -> None:
+    alice, bob = GossipSub(), GossipSub()
+    async with new_host(1, alice) as host, new_host(None, bob) as other:
+        with pytest.raises(LocalProtocolError, match="Unicode"):
+            alice.subscribe("half a pair: \ud800")
+        with pytest.raises(LocalProtocolError, match="Unicode"):
+            await alice.publish("half a pair: \ud800", b"x")
+        assert not alice.topics
+        await other.connect(host.addrs[0])
+        await until(alice.peers)
+
+
+async def test_after_the_end_of_a_host_nothing_is_published_or_waited_for(new_host: Any) -> None:
+    pubsub = GossipSub()
+
+    async def wait() -> None:
+        with pytest.raises(LocalProtocolError, match="the host has ended"):
+            await pubsub.wait_for_mesh("t")
+
+    with fail_after(20):
+        async with create_task_group() as tasks, new_host(None, pubsub):
+            tasks.start_soon(wait)
+            await wait_all_tasks_blocked()
+        await wait()
+        with pytest.raises(LocalProtocolError, match="the host has ended"):
+            await pubsub.publish("t", b"x")
+
+
+async def test_who_reads_and_publishes_what_comes_of_it_elsewhere_waits_for_nobody(new_host: Any) -> None:
+    """The reader is the only one who can make room, so it must not wait for room."""
+    patience = 1_000.0
+    alice, bob = GossipSub(service=PubSubConfig(publish_patience=patience)), GossipSub()
+    async with (
+        new_host(1, alice) as host,
+        new_host(None, bob) as other,
+        alice.subscribe("in", buffer=8, overflow=Overflow.WAIT) as coming,
+        bob.subscribe("out") as going,
+    ):
+        await other.connect(host.addrs[0])
+        await bob.wait_for_mesh("in")
+        await alice.wait_for_mesh("out")
+        for number in range(100):
+            await bob.publish("in", b"%d" % number)
+        await until(lambda: alice._driver.gate.shut)
+        with fail_after(60):
+            for _ in range(100):
+                await alice.publish("out", (await anext(coming)).data)
+            assert [(await anext(going)).data for _ in range(100)] == [b"%d" % number for number in range(100)]
+
+
+async def test_flush_does_not_wait_for_what_was_lost_with_a_stream(new_host: Any) -> None:
+    pubsub = GossipSub()
+    async with new_host(1, pubsub) as host, stranger(new_host(None), host, reads=False) as someone:
+        await someone.say(rpc(subscribe=["t"]))
+        await until(lambda: pubsub.peers("t"))
+        for _ in range(25):
+            await pubsub.publish("t", bytes(60_000))
+        with fail_after(20):
+            async with create_task_group() as tasks:
+                tasks.start_soon(pubsub.flush)
+                await wait_all_tasks_blocked()
+                someone.reads = True
+                someone.streams[0].reset()
+        await until(lambda: len(someone.streams) == 2)
+        assert pubsub.stats.dropped

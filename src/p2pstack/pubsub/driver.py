@@ -103,6 +103,7 @@ class Driver:
                 task_status.started()
         finally:
             self._over = True
+            self._reach.set()
             self.messages.end()
             self.parts.end()
 
@@ -111,6 +112,8 @@ class Driver:
     def greet(self, streams: PeerStreams, stream: Stream) -> None:
         """A stream to a peer is open."""
         peer, router, now = streams.peer, self.router, current_time()
+        if lost := streams.outbox.clear():
+            self._dropped(peer, "message", lost)
         if streams.protocol == stream.protocol:
             self.perform(router.greet_again(peer, now))
             return
@@ -186,11 +189,14 @@ class Driver:
         return topic in self.messages or topic in self.parts
 
     def _join(self, of: Subscriptions[T], subscription: TopicSubscription[T]) -> None:
-        if self._over:
-            raise LocalProtocolError("the host has ended: make a new one")
+        self._expect_running()
         if not self.joined(subscription.topic):
             self.perform(self.router.subscribe(subscription.topic, current_time()))
         of.add(subscription)
+
+    def _expect_running(self) -> None:
+        if self._over:
+            raise LocalProtocolError("the host has ended: make a new one")
 
     def _leave(self, of: Subscriptions[T], subscription: TopicSubscription[T]) -> None:
         if of.remove(subscription) and not self._over and not self.joined(subscription.topic):
@@ -201,6 +207,7 @@ class Driver:
 
     async def publish(self, message: Message) -> int:
         """Send a message of our own. How many peers it is queued for; waits for those with full queues, for a while."""
+        self._expect_running()
         actions = self.router.publish(message, current_time())
         queued = self._queued
         self.perform(actions)
@@ -210,12 +217,13 @@ class Driver:
             if type(action) is Forward:
                 crowded += [streams for peer in action.peers if (streams := self.table.get(peer)) and streams.crowded]
         if crowded or self.gate.shut:
-            await self._wait_for_room(crowded)
+            await self._wait_for_room(message.topic, crowded)
         return count
 
-    async def _wait_for_room(self, crowded: Sequence[PeerStreams]) -> None:
+    async def _wait_for_room(self, topic: str, crowded: Sequence[PeerStreams]) -> None:
         with move_on_after(self._config.publish_patience):
-            await self.gate.wait()
+            if topic in self.messages:  # else who does not read may be waiting for this very call
+                await self.gate.wait()
             for streams in crowded:
                 while streams.crowded:
                     await streams.progress()
@@ -227,6 +235,7 @@ class Driver:
         """Wait until messages of a topic go to so many peers."""
         router = self.router
         while len(router.mesh(topic) if topic in router.topics else router.peers(topic)) < peers:
+            self._expect_running()
             await self._reach.wait()
 
     # --- what the router wants done

@@ -8,10 +8,10 @@ Source: Protocol Buffers documentation, "Encoding".
 
 from collections.abc import Iterator
 
-from p2pstack.errors import RemoteProtocolError
+from p2pstack.errors import LocalProtocolError, RemoteProtocolError
 from p2pstack.wire import varint
 
-__all__ = ["FieldReader", "encode_field", "read_varint", "text_of"]
+__all__ = ["FieldReader", "encode_field", "name_of_topic", "read_varint", "text_of"]
 
 #: How many fields other than repeated ones a message has free: more than any here needs. Each further one counts as an
 #: element, so that nobody can send them without end.
@@ -115,3 +115,14 @@ def text_of(value: bytes) -> str:
         return str(value, "utf-8")
     except UnicodeDecodeError:
         raise RemoteProtocolError(f"pubsub RPC: expected a topic in UTF-8, got {value[:64].hex()}") from None
+
+
+def name_of_topic(topic: str) -> bytes:
+    """A topic of ours as it is sent.
+
+    :raises LocalProtocolError: it is no text that can be sent: it has half a surrogate pair
+    """
+    try:
+        return topic.encode()
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError(f"expected a topic that is Unicode text, got {topic!r:.100}: {error.reason}") from None

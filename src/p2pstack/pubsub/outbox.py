@@ -119,12 +119,15 @@ class Outbox:
             self._count()
         return taken_back
 
-    def clear(self) -> None:
-        """Forget all that waits: it was for a stream that is no more."""
+    def clear(self) -> int:
+        """Forget all that waits: it was for a stream that is no more. Returns how many messages did."""
+        lost = len(self._messages)
+        self.dropped += lost
         self._control.clear()
         self._messages.clear()
         self._control_size = self._rpcs = self._room = self._slots = 0
         self.broken = False
+        return lost
 
     def take(self, limit: int = MAX_RPC_SIZE) -> bytes:
         """All that waits, as RPCs behind their lengths: control first, then messages. Empty where nothing waits.

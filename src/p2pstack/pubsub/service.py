@@ -19,6 +19,7 @@ from p2pstack.pubsub.admission import Admission
 from p2pstack.pubsub.codec import RPCDecoder
 from p2pstack.pubsub.config import PubSubConfig
 from p2pstack.pubsub.driver import Driver
+from p2pstack.pubsub.fields import name_of_topic
 from p2pstack.pubsub.filter import SubscriptionFilter
 from p2pstack.pubsub.identifiers import MessageId, data_hash, source_and_sequence
 from p2pstack.pubsub.message import Message
@@ -162,6 +163,7 @@ class PubSub(ABC):
     def _check_topic(self, topic: str) -> None:
         if not self._filter.allows(topic):
             raise LocalProtocolError(f"expected a topic that the subscription filter lets in, got {topic!r:.100}")
+        name_of_topic(topic)
 
     async def publish(
         self, topic: str, data: bytes | bytearray | memoryview, *, wait_for_mesh: bool = False

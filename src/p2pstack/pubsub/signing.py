@@ -23,7 +23,7 @@ from enum import Enum
 from p2pstack.errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
 from p2pstack.identity.keys import PrivateKey, PublicKey
 from p2pstack.identity.peer_id import PeerId
-from p2pstack.pubsub.fields import encode_field
+from p2pstack.pubsub.fields import encode_field, name_of_topic
 from p2pstack.pubsub.pieces import HEAD_SIZE, MAX_RPC_SIZE
 from p2pstack.pubsub.rpc import RawMessage
 
@@ -109,7 +109,7 @@ class Author:
             raise LocalProtocolError("expected a topic to publish to, got none")
         data = bytes(data)
         fields = encode_field(b"\x12", data)
-        name = encode_field(b"\x22", topic.encode())
+        name = encode_field(b"\x22", name_of_topic(topic))
         if not self._signs:
             encoded = fields + name
             raw = RawMessage(topic, data, encoded=encoded)

@@ -158,7 +158,7 @@ class PeerStreams:
     async def run(self, on_open: Callable[["PeerStreams", Stream], None]) -> None:
         """Keep a stream open to the peer, until it is over.
 
-        :param on_open: called, synchronously, whenever one is: what it queues is what is sent first
+        :param on_open: called, synchronously, whenever one is: it clears the outbox, and what it queues is sent first
         """
         config, failures = self._config, 0
         with self.scope:
@@ -166,9 +166,9 @@ class PeerStreams:
                 opened_at = current_time()
                 try:
                     stream = await connection.open_stream(*self._protocols)
-                    self.outbox.clear()
                     self._untaken = b""
                     on_open(self, stream)
+                    self._progressed()
                     self.protocol = stream.protocol
                     self.up.set()
                     await self._use(stream)

@@ -30,13 +30,14 @@ class Turns:
     :param gate: shut while nothing more of peers should be taken
     """
 
-    __slots__ = ("_event", "_gate", "_roused", "_running", "_unchecked", "_validation")
+    __slots__ = ("_event", "_gate", "_orphaned", "_roused", "_running", "_unchecked", "_validation")
 
     def __init__(self, validation: Validation, gate: Gate) -> None:
         self._validation = validation
         self._gate = gate
         self._event = Event()
         self._running = False
+        self._orphaned = False  # who was to check what is too much for the end of a turn has ended
         self._roused: dict[PeerStreams, None] = {}
         self._unchecked: list[Validate] = []
 
@@ -54,22 +55,30 @@ class Turns:
                 self._end()
             return len(unchecked) <= FEW
 
-        with suppress(EndOfStream):
-            while True:
-                await stream.pump(take)
-                if held:
-                    await gate.wait()
-                    take(held.pop())
-                if len(unchecked) > FEW:
-                    many = tuple(unchecked)
-                    unchecked.clear()
-                    await self._validation.check(many)
-                await checkpoint()
+        try:
+            with suppress(EndOfStream):
+                while True:
+                    await stream.pump(take)
+                    if held:
+                        await gate.wait()
+                        take(held.pop())
+                    await self._check_many()
+                    await checkpoint()
+        finally:
+            self._orphaned = True
+            self._event.set()
 
     def check(self, item: Validate) -> None:
         """There is a message to be checked."""
         self._unchecked.append(item)
         self._event.set()
+
+    async def _check_many(self) -> None:
+        """Check what is too much for the end of a turn."""
+        if len(self._unchecked) > FEW:
+            many = tuple(self._unchecked)
+            self._unchecked.clear()
+            await self._validation.check(many)
 
     def _end(self) -> None:
         """Check what there is, unless it is much, and send what there is."""
@@ -96,6 +105,9 @@ class Turns:
             while True:
                 await self._event.wait()
                 self._event = Event()
+                if self._orphaned:
+                    self._orphaned = False
+                    await self._check_many()
                 self._end()
         finally:
             self._running = False

@@ -454,3 +454,49 @@ def test_peers_without_parts_get_whole_messages_of_the_same_topic() -> None:
     message = nodes[0].publish()
     net.run(2)
     assert all(node.ids == [message.id] for node in nodes[3:])
+
+
+class Page(Letters):
+    """With metadata of 60,000 bytes."""
+
+    @property
+    def parts_metadata(self) -> bytes:
+        return b"\xff" * 60_000
+
+    def parts_for(self, metadata: bytes | None) -> tuple[bytes, bytes] | None:
+        return (b"parts", self.parts_metadata) if metadata is None else None
+
+
+def test_what_we_publish_costs_no_peer_its_room() -> None:
+    made = lab(PartialTopic())
+    honest = peer(made, "honest")
+    for number in range(20):
+        assert parts(publish(made, Page(ABC, group=b"%d" % number)), honest)
+    assert not made.router._partials._groups._held
+    says = Partial("t", b"its own", b"parts", LONGEST)
+    assert of(made.says(honest, partial=says), DeliverPartial) == [DeliverPartial(honest, says)]
+
+
+def test_who_has_used_up_its_room_is_not_sent_the_same_parts_again() -> None:
+    made = lab(PartialTopic(), GossipSubConfig(max_partial_groups_per_peer=255))
+    attacker = peer(made, "attacker")
+    for number in range(16):
+        made.says(attacker, partial=Partial("t", b"%d" % number, None, LONGEST))
+    ((sent, _),) = parts(publish(made, Letters(ABC, 0xFF, eager=True)), attacker)
+    assert sent is not None
+    for _ in range(10):
+        assert parts(made.says(attacker, partial=Partial("t", b"group", b"x", None)), attacker) == []
+
+
+def test_who_leaves_and_comes_back_is_not_sent_the_same_parts_again() -> None:
+    made = lab(PartialTopic())
+    attacker = peer(made, "attacker")
+    assert parts(publish(made, Letters(ABC, 0xFF, eager=True)), attacker)
+    comes = Subscribe("t", requests_partial=True, supports_partial=True)
+    for _ in range(10):
+        made.says(attacker, subscriptions=[Subscribe("t", subscribe=False)])
+        says = Partial("t", b"group", b"x", None)
+        assert parts(made.says(attacker, subscriptions=[comes], partial=says), attacker) == []
+    made.router.remove_peer(attacker, made.now)
+    (group,) = made.router._partials._groups.of("t").values()
+    assert not group.peers

@@ -6,7 +6,7 @@ together, so that many groups with long metadata are no way to fill our memory.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from p2pstack.pubsub.gossipsub.config import GossipSubConfig
 from p2pstack.pubsub.gossipsub.parts import PartialMessage
@@ -18,11 +18,15 @@ __all__ = ["Group", "Groups", "Known"]
 class Known:
     """What is known between us and a peer of a group."""
 
-    __slots__ = ("has", "told")
+    __slots__ = ("away", "charged", "has", "told")
 
     def __init__(self) -> None:
-        #: the metadata of the peer; None: it told none
+        #: what the peer has, by its metadata and by what we sent; None: neither
         self.has: bytes | None = None
+        #: bytes of it that the peer made us keep
+        self.charged = 0
+        #: whether it left the topic since, and has not spoken of the group again
+        self.away = False
         #: our metadata as we told it last
         self.told: bytes | None = None
 
@@ -42,11 +46,17 @@ class Group:
         self.left = left
 
     def known(self, peer: Peer) -> Known:
-        """What is known between us and a peer: nothing yet, where it was not spoken to before."""
+        """What is known between us and a peer that is there: nothing yet, where it was not spoken to before."""
         known = self.peers.get(peer)
         if known is None:
             known = self.peers[peer] = Known()
+        known.away = False
         return known
+
+    @property
+    def audience(self) -> Sequence[Peer]:
+        """Who is told of news."""
+        return [peer for peer, known in self.peers.items() if not known.away]
 
 
 class Groups:
@@ -92,11 +102,13 @@ class Groups:
         return group
 
     def remember(self, peer: Peer, known: Known, has: bytes | None) -> bool:
-        """Keep what a peer has; False, and nothing is changed, where that would be too much of one peer."""
-        more = len(has or b"") - len(known.has or b"")
+        """Keep what a peer says it has; False, and nothing is changed, where that would be too much of one peer. What
+        we sent is bounded by what we publish, and costs the peer nothing."""
+        more = -known.charged if has is None else max(len(has) - len(known.has or b""), -known.charged)
         if more > 0 and self._held[peer] + more > self._config.max_partial_bytes_per_peer:
             return False
         self._release(peer, -more)
+        known.charged += more
         known.has = has
         return True
 
@@ -109,18 +121,32 @@ class Groups:
                     self._drop(groups, group_id)
 
     def leave(self, peer: Peer, topic: str) -> None:
-        """A peer left a topic."""
+        """A peer left a topic. What it was sent of messages that we published is still known if it comes back: to leave
+        and to come back is no way to be sent it all again."""
         groups = self._topics.get(topic, {})
         for group_id, group in tuple(groups.items()):
-            known = group.peers.pop(peer, None)
+            known = group.peers.get(peer)
             if known is not None:
-                self._release(peer, len(known.has or b""))
+                if group.message is not None:
+                    known.away = True
+                else:
+                    self._release(peer, group.peers.pop(peer).charged)
             if group.begun_by is peer:
                 self._drop(groups, group_id)
 
+    def forget(self, peer: Peer) -> None:
+        """A peer is gone."""
+        for groups in self._topics.values():
+            for group_id, group in tuple(groups.items()):
+                known = group.peers.pop(peer, None)
+                if known is not None:
+                    self._release(peer, known.charged)
+                if group.begun_by is peer:
+                    self._drop(groups, group_id)
+
     def _drop(self, groups: dict[bytes, Group], group_id: bytes) -> None:
         for peer, known in groups.pop(group_id).peers.items():
-            self._release(peer, len(known.has or b""))
+            self._release(peer, known.charged)
 
     def _release(self, peer: Peer, size: int) -> None:
         self._held[peer] -= size

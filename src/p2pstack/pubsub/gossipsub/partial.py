@@ -13,7 +13,7 @@ or for the first time      it lacks, as far as we know, and our metadata where t
 a peer tells its metadata  it is merged with what was known; the peer is sent what it lacks, if we published the group
 a peer sends parts         they go to the application, which publishes the group again
 a peer begins a group      it is remembered, and answered once we publish it: 255 of a topic, 8 of a topic and peer
-a peer leaves the topic    what it told is forgotten, and it is told nothing more, unless it speaks of a group again
+a peer leaves the topic    it is told nothing more, unless it speaks of a group again, and then not the same again
 metadata above 64 KiB, or  what comes with it is not looked at, and the peer pays: it would be kept for each peer and
 a group's id above 1 KiB   each group
 metadata beyond 1 MiB in   it is not kept, nor what comes with it looked at, and the peer pays for more of it than an
@@ -122,7 +122,7 @@ class Partials:
         for peer in members:
             if self.speaks_with(peer, topic):
                 group.known(peer)
-        for peer in tuple(group.peers):
+        for peer in group.audience:
             self._send(peer, topic, message, group)
 
     def received(self, peer: Peer, partial: Partial) -> None:
@@ -186,8 +186,7 @@ class Partials:
 
     def forget(self, peer: Peer) -> None:
         """A peer is gone."""
-        for topic in self._topics:
-            self._groups.leave(peer, topic)
+        self._groups.forget(peer)
 
     def _overlong(self, group_id: bytes, metadata: bytes) -> bool:
         config = self._config
@@ -221,8 +220,7 @@ class Partials:
             return
         encoded = None
         if parts is not None:
-            encoded, has = parts
-            self._groups.remember(peer, known, has)
+            encoded, known.has = parts
         if metadata is not None:
             known.told = metadata
         self._outgoing.to(peer).partial.append(Partial(topic, message.group_id, encoded, metadata))
