@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from p2pstack import LocalProtocolError, P2PError
+from p2pstack import LocalProtocolError
 from p2pstack.apps.share import files
 from p2pstack.apps.share.files import Fetched, Files, open_for, scan
 from p2pstack.apps.share.manifest import MIN_PIECE, File, Manifest
@@ -67,8 +67,21 @@ def test_what_cannot_be_shared_says_so(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         scan([tmp_path / "nothing"])
     (tmp_path / "file").write_bytes(b"x")
-    with pytest.raises(P2PError, match="the name"):
-        scan([tmp_path / "file"], name="../file")
+    for name in ("../file", "\udcff"):
+        with pytest.raises(LocalProtocolError, match="the name"):
+            scan([tmp_path / "file"], name=name)
+
+
+def test_a_file_whose_name_is_no_text_cannot_be_shared_and_the_reason_can_be_printed(tmp_path: Path) -> None:
+    strange = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    try:
+        strange.write_bytes(b"x")
+    except OSError:
+        pytest.skip("a file system that has only text for names")
+    for path in (strange, tmp_path):
+        with pytest.raises(LocalProtocolError, match=r"cannot be shared: .*\\udcff") as refused:
+            scan([path])
+        assert str(refused.value).encode()
 
 
 def test_an_empty_file_is_a_content(tmp_path: Path) -> None:

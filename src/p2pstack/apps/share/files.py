@@ -106,7 +106,7 @@ def scan(paths: Sequence[Path], *, name: str | None = None, progress: Progress =
 
     :param name: what it is called; the path's own name unless given
     :raises OSError: a file cannot be read
-    :raises LocalProtocolError: there is nothing in there, or too much
+    :raises LocalProtocolError: there is nothing in there, or too much, or a name that is not allowed
     """
     tops = [path.resolve(strict=True) for path in paths]
     found: list[tuple[tuple[str, ...], Path]] = []
@@ -120,6 +120,8 @@ def scan(paths: Sequence[Path], *, name: str | None = None, progress: Progress =
     size = sum(file.size for file in files)
     name = name or (tops[0].name if len(tops) == 1 else "shared")
     manifest = Manifest(name, piece_size_for(size), files, bytes(HASH))
+    if wrong := next(manifest.mistakes(), None):  # what others would refuse is better refused here, before all is read
+        raise LocalProtocolError(f"{', '.join(map(ascii, map(str, paths)))} cannot be shared: {wrong}")
     draft = Files(manifest, [path for _, path in found], Tree(0, b""), have=0)
     leaves: list[bytes] = []
     for index in range(manifest.count):
@@ -127,7 +129,6 @@ def scan(paths: Sequence[Path], *, name: str | None = None, progress: Progress =
         progress(min((index + 1) * manifest.piece_size, size))
     draft.tree = Tree.build(leaves)
     draft.manifest = Manifest(name, manifest.piece_size, files, draft.tree.root)
-    Manifest.parse(draft.manifest.encode())  # a name that would be refused is better refused here
     draft.have = (1 << manifest.count) - 1
     return draft
 
