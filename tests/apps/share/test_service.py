@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from anyio import EndOfStream, fail_after, sleep_forever
 
-from p2pstack import Host, LocalProtocolError, Memory, MemoryNetwork, Stream, StreamReset
+from p2pstack import Host, LocalProtocolError, Memory, MemoryNetwork, RemoteProtocolError, Stream, StreamReset
 from p2pstack.apps.share import channel, downloads, service, uploads
 from p2pstack.apps.share.messages import (
     MAX_REPLY,
@@ -283,6 +284,25 @@ async def test_a_manifest_that_is_false_is_not_believed(
                     await get.finished.wait()
                 if lie != "silent":
                     assert liar.peer_id in get.banned
+
+
+async def test_what_the_hash_stands_for_and_is_no_manifest_ends_it_at_once(memory: SimpleNamespace) -> None:
+    network, content = MemoryNetwork(), sha256(b"noise").digest()
+
+    class Liar:
+        async def run(self, host: Any, *, task_status: Any) -> None:
+            async def describe(stream: Stream) -> None:
+                await stream.send(b"noise")
+
+            host.handle(f"/p2pstack/share/{content.hex()}/manifest/1.0.0", handler=describe)
+            task_status.started()
+
+    async with host(network, Liar()) as liar:
+        with pytest.raises(BaseExceptionGroup) as failed:
+            async with host(network, fetcher(memory, content, liar)):
+                with fail_after(PATIENCE):
+                    await sleep_forever()
+        assert failed.group_contains(RemoteProtocolError, match="not a manifest")
 
 
 # --- hostile ones that fetch

@@ -281,19 +281,23 @@ class Share:
             await stream.send(manifest)
 
     async def _learn(self, host: AbstractHost) -> Manifest:
-        """The manifest, from whoever has the right one."""
+        """The manifest, from whoever has the right one.
+
+        :raises RemoteProtocolError: that is none, so that nobody can have another
+        """
         while True:
             for peer in self._candidates(host, self._describe):
                 self._due[peer] = current_time() + _AGAIN_AFTER
                 try:
                     with fail_after(_MANIFEST_DEADLINE):
                         data = await self._ask_manifest(host, peer)
-                    if sha256(data).digest() == self.content:
-                        self._due.clear()
-                        return Manifest.parse(data)
-                    await self.ban(host, peer, "its manifest is not the one that the hash stands for")
                 except _STREAM_ERRORS as error:
                     logger.debug("%s did not tell the manifest: %s", peer, error)
+                    continue
+                if sha256(data).digest() == self.content:
+                    self._due.clear()
+                    return Manifest.parse(data)
+                await self.ban(host, peer, "its manifest is not the one that the hash stands for")
             await self._until_something_changes()
 
     async def _ask_manifest(self, host: AbstractHost, peer: PeerId) -> bytes:
