@@ -74,6 +74,26 @@ def test_noise_is_refused(data: bytes) -> None:
         Manifest.parse(data)
 
 
+def said_otherwise() -> list[bytes]:
+    """What means the same as a manifest, in other bytes."""
+    it = msgpack.decode(manifest().encode())
+    longer = it | {"files": [[*it["files"][0], "more"]]}
+    without = {key: value for key, value in it.items() if key != "version"}
+    return [msgpack.encode(one) for one in (longer, without, dict(reversed(it.items())))]
+
+
+@pytest.mark.parametrize("data", said_otherwise())
+def test_what_others_would_pass_on_in_other_bytes_is_refused(data: bytes) -> None:
+    with pytest.raises(RemoteProtocolError, match="other bytes"):
+        Manifest.parse(data)
+
+
+@pytest.mark.parametrize("letter", "\x1b\n\t\x7f\x9b")
+def test_what_a_terminal_would_obey_is_no_name_but_may_be_a_file_in_a_folder(letter: str) -> None:
+    assert "the name" in next(manifest(name=f"a{letter}[2J").mistakes())
+    assert not list(manifest(File((f"a{letter}b",), 1), name="photo \u202f \u200d.jpg").mistakes())
+
+
 @given(st.integers(0, MAX_PIECES * MAX_PIECE))
 def test_pieces_are_never_too_many_and_never_too_large(size: int) -> None:
     piece = piece_size_for(size)

@@ -10,6 +10,7 @@ from functools import cached_property
 from hashlib import sha256
 from itertools import accumulate
 from typing import NamedTuple
+from unicodedata import category
 
 from msgspec import Struct, msgpack
 
@@ -69,6 +70,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
             raise RemoteProtocolError(f"not a manifest: {error}") from None
         if wrong := next(manifest.mistakes(), None):
             raise RemoteProtocolError(f"a manifest that is not allowed: {wrong}")
+        if manifest.encode() != data:  # else those who pass it on would name the content by another hash
+            raise RemoteProtocolError("not a manifest: the same can be said in other bytes, which have another hash")
         return manifest
 
     def encode(self) -> bytes:
@@ -115,7 +118,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         """What is not allowed in it."""
         if self.version != 1:
             yield f"version {self.version}: 1 is known"
-        if not _safe(self.name):
+        if not _safe(self.name) or any(category(letter) == "Cc" for letter in self.name):  # it is printed
             yield f"the name {self.name!r}"
         if not MIN_PIECE <= self.piece_size <= MAX_PIECE or self.piece_size & (self.piece_size - 1):
             yield f"pieces of {self.piece_size} bytes: expected a power of two from {MIN_PIECE} to {MAX_PIECE}"
