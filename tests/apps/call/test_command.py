@@ -120,6 +120,7 @@ def test_without_any_sound_there_is_no_call(run: Run) -> None:
         (("12D3KooWnonsense", "--input", "SOUND"), 1, "expected a peer id"),
         (("/ip4/127.0.0.1/tcp/1", "--input", "SOUND"), 1, "127.0.0.1"),
         (("/ip4/127.0.0.1/tcp/1", "--input", "/nothing/here.wav"), 1, "No such file"),
+        (("/ip4/127.0.0.1/tcp/1", "--input", "SOUND", "--output", "/nothing/there.wav"), 1, "No such file"),
         (("12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5", "--input", "SOUND"), 1, "nobody said where"),
     ],
 )

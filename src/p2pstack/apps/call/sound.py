@@ -3,10 +3,12 @@
 A file takes its time: 20 ms of it are there after 20 ms. So all that is measured holds as for a microphone.
 """
 
-import wave
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import chain
+from os import SEEK_END
 from pathlib import Path
+from struct import pack
 from typing import Any, Protocol
 
 from anyio import current_time, sleep_until, to_thread
@@ -16,6 +18,9 @@ from p2pstack.apps.call.messages import FRAME
 from p2pstack.apps.call.opus import FRAME_BYTES, RATE, SAMPLES
 
 __all__ = ["DeviceMicrophone", "DeviceSpeaker", "FileMicrophone", "FileSpeaker", "Microphone", "Speaker", "portaudio"]
+
+#: bytes of samples that the header of a WAV file can tell of: twelve hours
+_MAX_WAV = (1 << 32) - 64
 
 
 class Microphone(Protocol):
@@ -113,25 +118,41 @@ def _frames_of(path: Path) -> Iterator[bytes]:
 class FileSpeaker:
     """A WAV file: mono, 48 kHz, 16 bits. It begins with the first `turn`.
 
+    The header is written here, as `wave.Wave_write` writes once more when it is collected, and then nobody can catch
+    what goes wrong.
+
     :param clock: seconds since 1970
     :raises OSError: it cannot be written
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float]) -> None:
-        self._file = wave.open(str(path), "wb")  # noqa: SIM115
-        self._file.setnchannels(1)
-        self._file.setsampwidth(2)
-        self._file.setframerate(RATE)
+        self._file = path.open("wb")
+        self._file.write(_header(0))
+        self._size = 0
         self._ticks = _Ticks(clock)
 
     async def turn(self) -> float:
         return await self._ticks.next()
 
     async def play(self, pcm: bytes) -> None:
-        self._file.writeframes(pcm)
+        self._file.write(pcm)
+        self._size += len(pcm)
+        self._file.seek(0)
+        self._file.write(_header(self._size))  # each time, so that it holds when we are killed
+        self._file.seek(0, SEEK_END)
+        self._file.flush()
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # `play` has told
+            self._file.close()
+
+
+def _header(size: int) -> bytes:
+    """What is before so many bytes of samples."""
+    size = min(size, _MAX_WAV)
+    return pack(
+        "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, RATE, 2 * RATE, 2, 16, b"data", size
+    )
 
 
 def portaudio() -> Any | None:
