@@ -101,6 +101,28 @@ def test_who_is_asked_may_decline(run: Run, sound: Path, tmp_path: Path) -> None
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no file that stands for a full disk")
+@pytest.mark.timeout(90)
+def test_a_full_disk_ends_the_call_for_both(run: Run, sound: Path, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--listen", LOOPBACK, "--answer", "--output", "/dev/full", "--json", "--data", str(tmp_path / "a")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            addr = listening(process)["addrs"][0]
+            code, out, err = run(addr, "--input", sound, "--json")
+            _, complaint = process.communicate(timeout=40)
+        finally:
+            process.kill()
+    assert (code, err) == (0, "")
+    assert json.loads(out.splitlines()[-1])["because"] == "the other side hung up"
+    assert process.returncode == 1
+    assert "No space left on device" in complaint
+    assert len(complaint.splitlines()) == 1
+
+
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("p2pstack.apps.call.sound.portaudio", lambda: None)

@@ -1,6 +1,7 @@
 """Calls between hosts: taken, declined, hung up, and by peers that do what they should not."""
 
 from collections.abc import Callable, Sequence
+from errno import ENOSPC
 from typing import Any
 
 import anyio
@@ -202,6 +203,34 @@ async def test_without_sound_no_call_is_taken(meet: Any) -> None:
     with anyio.fail_after(120):
         assert (await bob.phone.call(ann.host.addrs[0])).because == "declined: there is no sound here"
         assert await ann.phone.wait_called() == CallEnded(bob.host.peer_id, "the disk is full", None)
+
+
+async def test_sound_that_fails_ends_the_call_and_says_so(meet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann, bob = await meet(Talker("ann"), Talker("bob", says=1_000))
+
+    async def play(self: Ear, pcm: bytes) -> None:
+        if self is ann.ear:
+            raise OSError(ENOSPC, "the disk is full")
+
+    monkeypatch.setattr(Ear, "play", play)
+    with anyio.fail_after(120):
+        assert (await bob.phone.call(ann.host.addrs[0])).because == "the other side hung up"
+        ended = await ann.phone.wait_called()
+    assert (ended.because, ended.failed) == ("sound failed here: the disk is full", True)
+    assert ann.ear.closed
+
+
+async def test_sound_that_cannot_be_closed_keeps_nobody_waiting(meet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann, bob = await meet(Talker("ann"), Talker("bob", says=5))
+
+    def close(self: Ear) -> None:
+        if self is ann.ear:
+            raise OSError(ENOSPC, "the disk is full")
+
+    monkeypatch.setattr(Ear, "close", close)
+    with anyio.fail_after(60):
+        await bob.phone.call(ann.host.addrs[0])
+        assert (await ann.phone.wait_called()).because == "the other side hung up"
 
 
 async def test_a_phone_needs_a_host() -> None:

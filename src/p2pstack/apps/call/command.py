@@ -168,7 +168,7 @@ class _Call:
     def _tell_end(self, ended: "CallEnded") -> None:
         """The last line.
 
-        :raises Failed: nobody took the call
+        :raises Failed: nobody took the call, or our sound failed
         """
         from dataclasses import asdict
 
@@ -176,6 +176,8 @@ class _Call:
             raise Failed(f"no call with {ended.peer}: {ended.because}")
         facts = asdict(ended.quality)
         self._output.record(event="ended", peer_id=str(ended.peer), because=ended.because, **facts)
+        if ended.failed:
+            raise Failed(f"the call with {ended.peer} ended: {ended.because}")
         self._output.say(f"{ended.because}; {_text_of(ended.quality)}")
 
 

@@ -12,6 +12,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import cast
 
 from anyio import EndOfStream, Event, create_task_group, current_time, move_on_after, sleep
@@ -127,9 +128,12 @@ class Conversation:
                         await sleep(FRAME)  # the last words
                 tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
-            _, rest = group.split(P2PError)
+            _, rest = group.split((P2PError, OSError))
             if rest is not None:
                 raise rest from None
+            for error in _leaves(group):
+                if isinstance(error, OSError):
+                    raise error from None
             self._stream.reset()
             session.hang_up("the connection broke: " + "; ".join(str(error) for error in _leaves(group)))
 
@@ -137,7 +141,7 @@ class Conversation:
         """End it, and tell the other side."""
         if self._session.state is not State.OVER:
             self._session.hang_up(because)
-            with move_on_after(1, shield=True):
+            with move_on_after(1, shield=True), suppress(P2PError):  # who is gone need not be told
                 await send(self._messages, Bye())
 
     # --- out

@@ -36,11 +36,15 @@ class Sounds:
 
 @dataclass(frozen=True, slots=True)
 class CallEnded:
-    """How a call ended, and how it was; `quality` is None where nobody took it."""
+    """How a call ended, and how it was; `quality` is None where nobody took it.
+
+    `failed` says that it ended as our microphone or speaker failed.
+    """
 
     peer: PeerId
     because: str
     quality: Quality | None
+    failed: bool = False
 
 
 class Phone:
@@ -91,7 +95,7 @@ class Phone:
         """Call somebody, and talk until it is over.
 
         :raises P2PError: they cannot be reached, or break the rules before they answer
-        :raises OSError: a file or device of ours fails
+        :raises OSError: a file or device of ours cannot be opened
         """
         host = self._host
         if host is None:
@@ -200,13 +204,19 @@ class Phone:
             on_quality=self._on_quality,
             ends_with_input=ends_with_input,
         )
+        failed = False
         try:
             await conversation.run()
+        except OSError as error:
+            failed = True
+            await conversation.hang_up(f"sound failed here: {error.strerror or error}")
         finally:  # who is called is cancelled where the connection ends
-            sounds.close()
-            await conversation.hang_up("hung up here")
-            ended = CallEnded(stream.remote_peer, session.over_because, conversation.quality)
-            self._end(ended)
+            try:
+                sounds.close()
+            finally:  # whoever waits for the end is told in any case
+                await conversation.hang_up("hung up here")
+                ended = CallEnded(stream.remote_peer, session.over_because, conversation.quality, failed)
+                self._end(ended)
         return ended
 
     def _end(self, ended: CallEnded) -> None:
