@@ -69,3 +69,13 @@ def test_numbers_stand_to_the_right() -> None:
     console.print(table)
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue().splitlines()[-1].rstrip() == "a       1"
+
+
+def test_what_would_speak_to_the_terminal_is_not_for_it(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(as_json=False)
+    output.say("name\x1b[31m\x9b\x07")
+    output.facts(name="\x1b]0;title\x07")
+    complain("by \x1b[2J")
+    out, err = capsys.readouterr()
+    assert out == "name?[31m??\nname              ?]0;title?\n"
+    assert err == "p2pstack: by ?[2J\n"

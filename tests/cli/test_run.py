@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import anyio
 import pytest
@@ -138,3 +139,22 @@ def test_a_reader_who_has_had_enough_ends_it_without_a_word(capfd: pytest.Captur
         os.dup2(saved, 1)
         os.close(saved)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "uvloop", "trio"])
+def test_what_was_closed_is_no_place_for_other_files(backend: str, tmp_path: Path) -> None:
+    """Without its standard streams a command works: the sockets that it opens do not take their numbers."""
+    command = [sys.executable, "-m", "p2pstack", "echo", "/ip4/127.0.0.1/tcp/1", "--backend", backend]
+    line = " ".join(command) + " <&- >&-"
+    result = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith("p2pstack: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_what_the_locale_cannot_say_is_written_some_other_way(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "p2pstack", "key", "show", str(tmp_path / "schlüssel")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert "schl\\xfcssel" in result.stderr

@@ -57,7 +57,7 @@ class Output:
 
     def say(self, text: str, *, style: str | None = None) -> None:
         """A line for a person, never wrapped: addresses are made to be copied."""
-        self.console.print(escape(text), style=style, soft_wrap=True)
+        self.console.print(escape(_printable(text)), style=style, soft_wrap=True)
 
     def show(self, renderable: RenderableType) -> None:
         """A table or the like for a person."""
@@ -68,13 +68,18 @@ class Output:
         for name, value in rows.items():
             label = name.replace("_", " ")
             for element in [value] if value is None or isinstance(value, str) else value or [None]:
-                self.console.print(f"[bold]{label:<18}[/bold]{escape(element or 'none')}", soft_wrap=True)
+                self.console.print(f"[bold]{label:<18}[/bold]{escape(_printable(element or 'none'))}", soft_wrap=True)
                 label = ""
+
+
+def _printable(text: str) -> str:
+    """Names are made by strangers: what would speak to the terminal is not for it."""
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else "?" for sign in text)
 
 
 def complain(text: str) -> None:
     """One line on standard error."""
-    line = "; ".join(part.strip() for part in text.splitlines() if part.strip())
+    line = _printable("; ".join(part.strip() for part in text.splitlines() if part.strip()))
     print(f"p2pstack: {line}", file=sys.stderr, flush=True)
 
 

@@ -118,7 +118,7 @@ def test_money_is_mined_and_sent_and_outlives_a_node_that_is_killed(run: Any, tm
                 (["send", "nobody", 1, "--data", one], "expected an address"),
                 (["send", shown["address"], 10**12, "--data", one, "--network", "cli"], "would spend"),
                 (["balance", "--data", one, "--network", "other"], "no node of the ledger 'other'"),
-                (["balance", "--data", wallet], "no node runs with"),
+                (["balance", "--data", wallet], "no node of the ledger 'main' runs with"),
                 (["node", "--data", one, *RULES], "in use by another node"),
                 (["node", "--data", tmp_path / "x", "--listen", last.addr.split("/p2p/")[0]], "in use"),
                 (["balance", "--data", wallet, "--connect", nobody], "refused"),

@@ -1,6 +1,7 @@
 """Nodes that talk to each other, on hosts in memory."""
 
 import gc
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -12,6 +13,7 @@ from p2pstack.apps.ledger.faults import Invalid, Refused, StoreError
 from p2pstack.apps.ledger.ledger import Ledger
 from p2pstack.apps.ledger.miner import by_chance, by_work
 from p2pstack.apps.ledger.service import LedgerConfig, LedgerNode
+from p2pstack.apps.ledger.wallet import alone, wallet_key
 
 from .scene import PATIENCE, Scene, audit, until
 
@@ -91,6 +93,25 @@ async def test_a_miner_mines_on_what_is_newest(start: Any, scene: Scene) -> None
     assert miner.ledger.account(scene.accounts[3]).balance >= 3 * rules.reward
 
 
+async def test_a_clock_that_is_set_back_ends_no_miner(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    drafts = list[Any]()
+
+    async def seek(header: Any) -> int:
+        drafts.append(header)
+        return await by_work(header)
+
+    node = LedgerNode(
+        Ledger(scene.rules), miner=scene.accounts[3], seek=seek, config=LedgerConfig(redraft_interval=0.01)
+    )
+
+    def clock() -> float:
+        return scene.now / 1000 - (300 if drafts else 0)
+
+    async with Host(services=[node.pubsub, node], clock=clock):
+        await until(lambda: len(drafts) >= 3)
+    assert "a block of ours is not taken" in caplog.text
+
+
 async def test_a_draft_takes_in_what_came_since(start: Any, scene: Scene) -> None:
     ledger, drafts = Ledger(scene.rules), []
 
@@ -136,14 +157,17 @@ def test_senseless_settings_are_refused() -> None:
         LedgerConfig(sync_interval=0)
 
 
-async def test_a_search_goes_on_when_its_process_is_killed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("end", [anyio.BrokenWorkerProcess, ProcessLookupError, KeyboardInterrupt])
+async def test_a_search_goes_on_when_its_process_is_killed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
+) -> None:
     monkeypatch.setattr("p2pstack.apps.ledger.miner._PAUSE", 0.001)
     calls = []
 
     async def run_sync(*arguments: Any) -> int:
         calls.append(arguments[2:])
         if len(calls) == 1:
-            raise anyio.BrokenWorkerProcess
+            raise end
         return 4_711
 
     monkeypatch.setattr("anyio.to_process.run_sync", run_sync)
@@ -162,3 +186,18 @@ async def test_a_search_that_is_called_off_leaves_no_process_behind(scene: Scene
 
 async def test_chance_takes_its_time() -> None:
     assert await by_chance(Random(1), mean=0.001)(None) == 0  # type: ignore[arg-type]
+
+
+async def test_one_program_at_a_time_sends_from_a_wallet(tmp_path: Path) -> None:
+    wallet_key(tmp_path)
+    happened: list[str] = []
+
+    async def second() -> None:
+        async with alone(tmp_path):
+            happened.append("second")
+
+    async with anyio.create_task_group() as tasks, alone(tmp_path):
+        tasks.start_soon(second)
+        await anyio.wait_all_tasks_blocked()
+        happened.append("first")
+    assert happened == ["first", "second"]

@@ -133,10 +133,13 @@ def history(
 # --- what they do
 
 
-#: the file in a folder that says where the node listens that uses it
-_ADDRESS = "node.address"
 #: seconds after which a node that has found nobody says so
 _LONELY = 10.0
+
+
+def _address_file(folder: Path, network: str) -> Path:
+    """Where a node says where it listens."""
+    return folder / f"{network}.address"
 
 
 def _folder(data: Path | None) -> Path:
@@ -163,10 +166,12 @@ async def _serve(
     node = LedgerNode(ledger, miner=wallet_key(folder).public_key.raw if mine else None, seek=by_work)
     neighbours = Neighbours(connect, network=f"ledger-{node.name}")
     host = Host(key=identity(folder), listen=listen or ANYWHERE, services=[neighbours, node.pubsub, node])
-    address_file = folder / _ADDRESS
+    address_file = _address_file(folder, rules.network)
+    written = False
     try:
         async with host:
             replace_file(address_file, str(host.addrs[0]).encode())
+            written = True
             addrs = output.listening(host, height=ledger.height)
             output.facts(peer_id=str(host.peer_id), listening_on=addrs, ledger=str(folder), height=str(ledger.height))
             async with anyio.create_task_group() as tasks:
@@ -174,7 +179,8 @@ async def _serve(
                     tasks.start_soon(_complain_when_lonely, host, neighbours)
                 await _tell(output, node, ledger)
     finally:
-        address_file.unlink(missing_ok=True)
+        if written:
+            address_file.unlink(missing_ok=True)
         ledger.store.close()
 
 
@@ -216,10 +222,11 @@ def _ask(host: "AbstractHost", folder: Path, connect: str | None, network: str) 
 
     if connect is None:
         try:
-            connect = (folder / _ADDRESS).read_text()
+            connect = _address_file(folder, network).read_text()
         except FileNotFoundError:
             raise Failed(
-                f"no node runs with {folder}: start one by `p2pstack ledger node`, or --connect to one"
+                f"no node of the ledger {network!r} runs with {folder}: start one by `p2pstack ledger node`, or "
+                "--connect to one"
             ) from None
     return NodeClient(host, connect, network)
 
@@ -240,7 +247,7 @@ async def _send(
 
     from p2pstack import Host
     from p2pstack.apps.ledger.transfer import account_of
-    from p2pstack.apps.ledger.wallet import wallet_key
+    from p2pstack.apps.ledger.wallet import alone, wallet_key
 
     to, key = account_of(recipient), wallet_key(folder)
 
@@ -251,7 +258,8 @@ async def _send(
 
     async with Host() as host:
         node = _ask(host, folder, connect, network)
-        transfer = await node.send(key, to, amount, fee=fee)
+        async with alone(folder):
+            transfer = await node.send(key, to, amount, fee=fee)
         output.record(event="sent", id=transfer.id.hex(), amount=amount, fee=fee, number=transfer.number)
         output.say(f"sent {amount} to {recipient}, and {fee} to the miner: {transfer.id.hex()}")
         if confirmations:

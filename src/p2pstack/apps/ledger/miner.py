@@ -42,9 +42,11 @@ async def by_work(header: Header) -> int:
             with CancelScope(shield=True):
                 nonce = await to_process.run_sync(_search_apart, header, start, _MANY)
             start += _MANY
-        except BrokenWorkerProcess:
-            logger.warning("the process that searches for a block was killed: another one goes on")
+        # The ctrl-c of a terminal reaches that process as well, and before it can say that this is not for it: then it
+        # hands the interrupt back as what came of the search, or is found to be gone.
+        except (BrokenWorkerProcess, ProcessLookupError, KeyboardInterrupt):
             await sleep(_PAUSE)
+            logger.warning("the process that searches for a block was killed: another one goes on")
     return nonce
 
 

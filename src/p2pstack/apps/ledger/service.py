@@ -316,7 +316,11 @@ class LedgerNode:
                     await self.wait_for_change(tip)
                 tasks.cancel_scope.cancel()
             if found and self.ledger.tip.id == tip.id:
-                await self.publish_block(draft.with_nonce(found[0]))
+                try:
+                    await self.publish_block(draft.with_nonce(found[0]))
+                except Refused as refusal:  # the clock was set back: the chain is ahead of it, until that is over
+                    logger.warning("a block of ours is not taken: %s", refusal)
+                    await sleep(self.config.redraft_interval)
 
     async def publish_block(self, block: Block) -> None:
         """Take a block of our own, and tell the others."""

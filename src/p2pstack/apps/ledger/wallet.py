@@ -3,7 +3,10 @@
 The node never sees the key: it may hide what happened, or make something up, but it cannot spend.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,12 +33,14 @@ from p2pstack.apps.ledger.server import max_answer
 from p2pstack.apps.ledger.transfer import Transfer
 from p2pstack.apps.storage import identity
 
-__all__ = ["NodeClient", "key_file", "wallet_key"]
+__all__ = ["NodeClient", "alone", "key_file", "wallet_key"]
 
 #: seconds for one answer
 _DEADLINE = 20.0
 #: seconds between two looks at a transfer
 _INTERVAL = 0.3
+#: ... and at whether the wallet is free
+_LOCK_INTERVAL = 0.02
 _ANSWER = msgpack.Decoder(WalletAnswer)
 
 A = TypeVar("A", bound=Struct)
@@ -52,6 +57,23 @@ def wallet_key(folder: Path) -> PrivateKey:
     :raises LocalProtocolError: the file holds no key
     """
     return identity(key_file(folder).parent)
+
+
+@asynccontextmanager
+async def alone(folder: Path) -> AsyncGenerator[None]:
+    """While no other program sends from the wallet in a folder, which is there: both would take the same number, and
+    one transfer replace the other."""
+    file = os.open(key_file(folder).with_name("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while True:
+            try:
+                flock(file, LOCK_EX | LOCK_NB)
+                break
+            except BlockingIOError:
+                await sleep(_LOCK_INTERVAL)
+        yield
+    finally:
+        os.close(file)
 
 
 class NodeClient:
