@@ -13,7 +13,10 @@ import anyio
 import pytest
 
 from p2pstack.cli.demo.member import FILE, fetch, serve
+from p2pstack.cli.demo.process import Member
+from p2pstack.cli.run import Failed
 from p2pstack.host import Host
+from p2pstack.identity.keys import PrivateKey
 
 #: seconds that anything may take
 PATIENCE = 60
@@ -120,3 +123,13 @@ async def test_a_file_with_another_hash_is_noticed(digest_of: str) -> None:
     assert told[-1]["event"] == "received"
     assert told[-1]["bytes"] == len(file)
     assert told[-1]["equal"] is (digest_of == "the file")
+
+
+async def test_what_a_host_fails_at_is_told_by_the_demo() -> None:
+    member = await Member.start("ada", 0, file_bytes=10)
+    async with member.process:
+        peer = await member.event()
+        await member.order(call={"bob": {"peer_id": str(PrivateKey.generate().peer_id), "addrs": peer["addrs"]}})
+        with pytest.raises(Failed, match="ada could not do with bob"):
+            await member.event()
+        member.process.kill()

@@ -10,6 +10,7 @@ out   `{"event": "connected", "to", "addr", "security", "muxer", "rtt_ms"}` for 
 in    `{"fetch": [name]}`: fetch the files of these
 out   `{"event": "progress", "to", "bytes", "seconds"}` now and then, then `received`, which has also `equal`
 in    `{"join": name}`: subscribe, and go by this name
+out   `{"event": "failed", "to", "error"}` where a call or a file came to nothing
 out   `{"event": "messages", "mesh", "published", "received": {name: count}, "twice", "delays_ms"}` now and then
 in    `{"speak": seconds}`: publish a message each so many seconds
 in    `{"quiet": true}`: publish no more
@@ -20,7 +21,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from hashlib import sha256
 from statistics import median
@@ -36,6 +37,7 @@ from p2pstack.cli.hosts import make_host
 from p2pstack.cli.output import Output
 from p2pstack.cli.pipes import StandardInput
 from p2pstack.cli.run import Backend, run
+from p2pstack.errors import P2PError
 from p2pstack.identity.address import parse_text, split_peer
 from p2pstack.identity.peer_id import PeerId
 from p2pstack.protocols.ping import ping
@@ -71,9 +73,9 @@ async def member(output: Output, *, file_bytes: int) -> None:
                     order = json.loads(await lines.receive_until(b"\n", _MAX_LINE))
                     for name, peer in order.get("call", {}).items():
                         known[name] = _remember(host, peer)
-                        tasks.start_soon(_call, partial(output.record, to=name), host, known[name])
+                        tasks.start_soon(_try, _call, partial(output.record, to=name), host, known[name])
                     for name in order.get("fetch", ()):
-                        tasks.start_soon(_fetch, partial(output.record, to=name), host, known[name])
+                        tasks.start_soon(_try, _fetch, partial(output.record, to=name), host, known[name])
                     if name := order.get("join"):
                         chatter = Chatter(pubsub, name)
                         tasks.start_soon(chatter.run, output.record)
@@ -116,6 +118,14 @@ def _remember(host: Host, peer: Mapping[str, Any]) -> PeerId:
     peer_id = PeerId.parse(peer["peer_id"])
     host.peerstore.add_addrs(peer_id, [split_peer(parse_text(addr))[0] for addr in peer["addrs"]])
     return peer_id
+
+
+async def _try(do: Callable[[Report, Host, PeerId], Awaitable[None]], report: Report, host: Host, peer: PeerId) -> None:
+    """A failure is told on standard output like all else: when the demo is interrupted nobody wants to know."""
+    try:
+        await do(report, host, peer)
+    except P2PError as error:
+        report(event="failed", error=str(error))
 
 
 async def _call(report: Report, host: Host, peer: PeerId) -> None:

@@ -43,13 +43,16 @@ class Member:
     async def event(self) -> dict[str, Any]:
         """The next thing it tells.
 
-        :raises Failed: the process has ended
+        :raises Failed: the process has ended, or has failed at something
         """
         try:
-            return json.loads(await self._lines.receive_until(b"\n", _MAX_LINE))
+            event = json.loads(await self._lines.receive_until(b"\n", _MAX_LINE))
         except (anyio.EndOfStream, anyio.IncompleteRead):
             code = await self.process.wait()
             raise Failed(f"{self.name} ended too early, with exit code {code}") from None
+        if event["event"] == "failed":
+            raise Failed(f"{self.name} could not do with {event['to']} what it was to: {event['error']}")
+        return event
 
     async def order(self, **order: Any) -> None:
         """Tell it what to do."""
