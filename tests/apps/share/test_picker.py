@@ -67,6 +67,28 @@ def test_no_more_is_on_its_way_than_there_is_room_for() -> None:
     assert it.wants("a", 0) > 0
 
 
+def test_one_of_several_takes_no_more_than_a_part_of_the_room() -> None:
+    it = with_peers(picker(window=8, room=8), first=0xFF)
+    assert it.wants("first", 0) == 8  # nobody else could have it
+    with_peers(it, second=0xFF)
+    assert it.wants("second", 0) == 2
+    assert with_peers(picker(room=2), a=0xFF, b=0xFF).wants("a", 0) == 1
+
+
+def test_those_that_send_nothing_do_not_keep_others_from_sending() -> None:
+    it = with_peers(picker(room=2), idle=0xFF)
+    assert {it.pick("idle", 0), it.pick("idle", 0)} != {None}
+    with_peers(it, good=0xFF)
+    assert it.wants("good", 0.5) == 0
+    now = 1.5
+    while it.missing:
+        assert it.wants("good", now) == 1
+        assert it.granted("good", 1)
+        index = it.pick("good", now)
+        assert index is not None
+        assert it.arrived("good", index, now)
+
+
 def test_at_the_end_what_is_late_is_asked_of_a_second_peer_but_of_no_third() -> None:
     it = with_peers(picker(count=2), slow=0b11, quick=0b11, third=0b11)
     it.pick("slow", 0)
@@ -129,10 +151,11 @@ def test_whatever_happens_every_piece_comes_and_none_is_asked_for_twice_before_t
             del has[peer], asked[peer]
         elif step == "pick":
             fresh = it.missing & ~sum(1 << index for index in set[int]().union(*asked.values()))
+            crowded = it.crowded
             index = it.pick(peer, now / 10)
             if index is not None:
                 assert has[peer] & it.missing & 1 << index
-                assert fresh & 1 << index or not fresh
+                assert fresh & 1 << index or crowded or not fresh
                 asked[peer].add(index)
         elif asked[peer]:
             index = asked[peer].pop()

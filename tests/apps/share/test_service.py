@@ -7,11 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from anyio import EndOfStream, fail_after, sleep_forever
+from anyio import EndOfStream, Event, fail_after, sleep, sleep_forever
 
 from p2pstack import Host, LocalProtocolError, Memory, MemoryNetwork, RemoteProtocolError, Stream, StreamReset
 from p2pstack.apps.share import channel, downloads, service, uploads
 from p2pstack.apps.share.messages import (
+    MAX_ASKED,
     MAX_REPLY,
     MAX_WINDOW,
     Gained,
@@ -21,6 +22,7 @@ from p2pstack.apps.share.messages import (
     Piece,
     Request,
     Want,
+    decode_wish,
     encode,
 )
 from p2pstack.apps.share.service import Phase, Share, ShareConfig
@@ -174,6 +176,11 @@ async def serve(stream: Stream, source: Any, lie: str) -> None:
                 case "endless":
                     while True:
                         await stream.send(encode(Gained([0])))
+                case "drop by drop":
+                    await stream.send(piece_of(source, index)[:-10_000])
+                    while True:
+                        await stream.send(b"!")
+                        await sleep(0.01)
                 case _:  # silent in the middle
                     await stream.send(piece_of(source, index)[:-100])
     await sleep_forever()
@@ -194,6 +201,7 @@ LIES = [
     ("short proofs", True),
     ("half a piece", False),
     ("silent in the middle", False),
+    ("drop by drop", False),
     ("endless", False),
 ]
 
@@ -203,8 +211,11 @@ async def test_a_peer_that_serves_badly_costs_no_more_than_a_piece(
     memory: SimpleNamespace, lie: str, banned: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not banned:  # what is no mistake takes too long
-        monkeypatch.setattr(downloads, "_DEADLINE", 0.3)
-        monkeypatch.setattr(downloads, "_LEAST_RATE", 1 << 30)
+        if lie == "drop by drop":
+            monkeypatch.setattr(downloads, "_DEADLINE", 0.3)
+            monkeypatch.setattr(downloads, "_LEAST_RATE", 1 << 30)
+        else:
+            monkeypatch.setattr(downloads, "_SILENCE", 0.3)
     network, source = MemoryNetwork(), memory.source(8)
     content = source.manifest.id
     met: list[str] = []
@@ -233,6 +244,44 @@ async def test_a_peer_that_serves_badly_costs_no_more_than_a_piece(
                     await get.finished.wait()
                 assert get.received == {honest.peer_id: source.manifest.size}
                 assert (liar.peer_id in get.banned) == banned
+
+
+async def test_a_peer_that_promises_all_and_sends_nothing_does_not_stop_the_others(
+    memory: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "_SILENCE", 2 * PATIENCE)  # it is not even ended
+    monkeypatch.setattr(downloads, "_DEADLINE", 2 * PATIENCE)
+    network, source = MemoryNetwork(), memory.source(8)
+    content = source.manifest.id
+    promised = Event()
+
+    class Idler:
+        async def run(self, host: Any, *, task_status: Any) -> None:
+            async def answer(stream: Stream) -> None:
+                await stream.send(encode(Have(b"\xff")))
+                wishes = channel.Channel(stream, decode_wish, limit=MAX_ASKED)
+                while True:
+                    match await wishes.receive():
+                        case Want(count):
+                            await stream.send(encode(Grant([0] * count)))
+                        case _:
+                            promised.set()
+
+            async def describe(stream: Stream) -> None:
+                await stream.send(source.manifest.encode())
+
+            host.handle(f"/p2pstack/share/{content.hex()}/1.0.0", handler=answer)
+            host.handle(f"/p2pstack/share/{content.hex()}/manifest/1.0.0", handler=describe)
+            task_status.started()
+
+    async with host(network, Idler()) as idler:
+        get = fetcher(memory, content, idler, room=0)
+        async with host(network, get) as ours, host(network, Share(content, source)) as honest:
+            with fail_after(PATIENCE):
+                await promised.wait()
+                await ours.connect(honest.addrs[0])
+                await get.finished.wait()
+            assert get.received == {honest.peer_id: source.manifest.size}
 
 
 async def test_a_peer_that_does_not_read_what_is_said_to_it_is_dropped(

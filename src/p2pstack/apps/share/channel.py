@@ -23,13 +23,15 @@ class Channel(Generic[M]):
     :param limit: bytes of a message
     """
 
-    __slots__ = ("_buffer", "_decode", "_limit", "_stream")
+    __slots__ = ("_buffer", "_decode", "_limit", "_stream", "received")
 
     def __init__(self, stream: Stream, decode: Callable[[bytes], M], *, limit: int) -> None:
         self._stream = stream
         self._decode = decode
         self._limit = limit
         self._buffer = b""
+        #: bytes of pieces that have come, also of those that are not complete
+        self.received = 0
 
     async def receive(self) -> M:
         """The next message.
@@ -64,6 +66,7 @@ class Channel(Generic[M]):
             if len(part) > missing:
                 part, self._buffer = part[:missing], part[missing:]
             parts.append(part)
+            self.received += len(part)
             missing -= len(part)
         return parts
 

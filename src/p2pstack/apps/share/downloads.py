@@ -33,6 +33,8 @@ from p2pstack.apps.share.picker import Picker
 
 __all__ = ["BadPiece", "Download"]
 
+#: seconds in which at least a byte has to come of what is expected
+_SILENCE = 15.0
 #: seconds that a piece may take, and the bytes a second that it may take longer for
 _DEADLINE, _LEAST_RATE = 60.0, 4_096
 #: pieces of one peer that have come and are being verified
@@ -71,6 +73,7 @@ class Download:
         self._begun = False
         self._served_at = current_time()
         self._late = False
+        self._came, self._came_at = 0, self._served_at  # bytes seen, and when there was something new
         self._scope = CancelScope()
         self._deadline = _DEADLINE + manifest.piece_size / _LEAST_RATE
 
@@ -94,8 +97,12 @@ class Download:
     def tick(self, now: float) -> None:
         """Look at the time: end it if what is expected has not come."""
         if self._begun and not self._picker.expects_any(self.peer):
-            self._served_at = now
-        elif now - self._served_at > self._deadline:
+            self._served_at = self._came_at = now
+        if (
+            self._came != self._channel.received or not self._verifying.value
+        ):  # where it waits for us, that is our fault
+            self._came, self._came_at = self._channel.received, now
+        if now - self._served_at > self._deadline or now - self._came_at > _SILENCE:
             self._late = True
             self._scope.cancel()
 

@@ -6,6 +6,8 @@ rarest first    of the pieces that a peer has and we have neither got nor asked 
                 that one goes, and peers that all want everything have different things to give to each other
 endgame         when every missing piece has been asked for, one that has been on its way for long is asked of a second
                 peer as well, so that the slowest does not decide when we are done
+crowded         when as much is on its way as there is room for, the same: so those that are slow, or send nothing, do
+                not keep the others from sending. One of several peers gets no more than a part of the room
 a peer leaves   what was asked of it is as if it had not been
 ==============  =====================================================================================================
 
@@ -22,6 +24,8 @@ P = TypeVar("P")
 
 #: peers that a piece is asked of at a time, at most
 _COPIES = 2
+#: what part of the room one peer may take where there are others
+_SHARE = 4
 #: a piece is late when it has taken so many times as long as others did
 _LATE = 3.0
 #: ... but not before so many seconds
@@ -114,12 +118,13 @@ class Picker(Generic[P]):
         """For how many more turns to ask a peer. They count as asked for."""
         known = self._peers[peer]
         outstanding = known.wanted + len(known.asked)
-        if outstanding >= self._window or len(self._copies) >= self._room:
+        window = self._window if len(self._peers) == 1 else min(self._window, max(self._room // _SHARE, 1))
+        if outstanding >= window:
             return 0
         useful = known.has & self.missing
-        fresh = useful & ~self._asked
+        fresh = 0 if self.crowded else useful & ~self._asked
         pieces = fresh.bit_count() if fresh else len(self._late(known, useful, now))
-        count = max(min(pieces - known.wanted, self._window - outstanding), 0)
+        count = max(min(pieces - known.wanted, window - outstanding), 0)
         known.wanted += count
         return count
 
@@ -135,10 +140,8 @@ class Picker(Generic[P]):
         :param suggestion: what the peer would rather send than others, where it makes no difference to us
         """
         known = self._peers[peer]
-        if len(self._copies) >= self._room:
-            return None
         useful = known.has & self.missing
-        fresh = useful & ~self._asked
+        fresh = 0 if self.crowded else useful & ~self._asked
         if fresh:
             rarest = next(rare for members in self._ranks if (rare := members & fresh))
             index = suggestion if suggestion >= 0 and rarest >> suggestion & 1 else self._one_of(rarest)
@@ -153,7 +156,7 @@ class Picker(Generic[P]):
 
     def _late(self, known: _Peer, useful: int, now: float) -> list[int]:
         """What this peer could be asked for although somebody has been."""
-        if not useful or self.missing & ~self._asked:
+        if not useful or (self.missing & ~self._asked and not self.crowded):
             return []
         since = now - max(_LATE_AT_LEAST, _LATE * self._usual)
         latest: dict[int, float] = {}
@@ -202,5 +205,5 @@ class Picker(Generic[P]):
 
     @property
     def crowded(self) -> bool:
-        """Whether as many pieces are on their way as may be."""
-        return len(self._copies) >= self._room
+        """Whether as many pieces are on their way as may be: not counting those that have come from somebody else."""
+        return (self._asked & self.missing).bit_count() >= self._room

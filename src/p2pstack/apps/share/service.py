@@ -46,6 +46,7 @@ from p2pstack import (
 from p2pstack.apps.share.downloads import Download
 from p2pstack.apps.share.manifest import MAX_MANIFEST, Manifest
 from p2pstack.apps.share.messages import MAX_WINDOW
+from p2pstack.apps.share.pauses import Pauses
 from p2pstack.apps.share.picker import Picker
 from p2pstack.apps.share.store import Store
 from p2pstack.apps.share.uploads import Uploads
@@ -58,8 +59,6 @@ T = TypeVar("T")
 
 #: seconds for a manifest
 _MANIFEST_DEADLINE = 30.0
-#: seconds before somebody is asked again who did not answer
-_AGAIN_AFTER = 5.0
 #: seconds between two looks at who is there, and at what is late
 _INTERVAL = 1.0
 #: peers that sent something bad, that are remembered
@@ -145,7 +144,7 @@ class Share:
         self._opening = False
         self._limiter: CapacityLimiter | None = None
         self._banned: dict[PeerId, None] = {}
-        self._due: dict[PeerId, float] = {}  # when those that failed are asked again
+        self._pauses = Pauses[PeerId]()
         self._asked: set[PeerId] = set()  # those that are fetched from, or are about to be
         self._wake = Event()
         self._failure: OSError | None = None
@@ -233,7 +232,7 @@ class Share:
         with host.events.subscribe(PeerIdentified, PeerDisconnected) as events:
             task_status.started()
             async for event in events:
-                self._due.pop(event.peer, None)
+                self._pauses.reconnected(event.peer)
                 self._wake.set()
 
     async def _do(self, function: Callable[..., T], *arguments: object, abandon: bool = False) -> T:
@@ -254,11 +253,12 @@ class Share:
     def _candidates(self, host: AbstractHost, protocol: str) -> Sequence[PeerId]:
         """Who could be asked now."""
         now = current_time()
-        self._due = {peer: due for peer, due in self._due.items() if due > now}
         return [
             peer
             for peer in host.peers
-            if peer not in self._banned and peer not in self._due and protocol in host.peerstore.protocols(peer)
+            if peer not in self._banned
+            and not self._pauses.holds(peer, now)
+            and protocol in host.peerstore.protocols(peer)
         ]
 
     async def _until_something_changes(self) -> None:
@@ -287,7 +287,7 @@ class Share:
         """
         while True:
             for peer in self._candidates(host, self._describe):
-                self._due[peer] = current_time() + _AGAIN_AFTER
+                self._pauses.begin(peer, current_time())
                 try:
                     with fail_after(_MANIFEST_DEADLINE):
                         data = await self._ask_manifest(host, peer)
@@ -295,7 +295,7 @@ class Share:
                     logger.debug("%s did not tell the manifest: %s", peer, error)
                     continue
                 if sha256(data).digest() == self.content:
-                    self._due.clear()
+                    self._pauses.clear()
                     return Manifest.parse(data)
                 await self.ban(host, peer, "its manifest is not the one that the hash stands for")
             await self._until_something_changes()
@@ -332,6 +332,7 @@ class Share:
             download.ask()
 
     async def _download(self, host: AbstractHost, parts: _Parts, peer: PeerId) -> None:
+        late = False
         try:
             async with await host.open_stream(peer, self.protocol) as stream:
                 keep = partial(self._keep, parts, peer)
@@ -343,9 +344,10 @@ class Share:
                     del self.downloads[peer]
         except* _STREAM_ERRORS as group:
             logger.debug("nothing more from %s: %s", peer, group.exceptions)
+            late = group.subgroup(TimeoutError) is not None
             if wrong := group.subgroup(RemoteProtocolError):
                 await self.ban(host, peer, wrong.exceptions[0])
-        self._due[peer] = current_time() + _AGAIN_AFTER
+        self._pauses.begin(peer, current_time(), late=late)
         self._asked.remove(peer)
         self._ask_all()  # for what was asked of it
 
@@ -363,6 +365,7 @@ class Share:
         if picker.arrived(peer, index, current_time()):
             self.received[peer] = self.received.get(peer, 0) + sum(map(len, piece))
             uploads.gain(index)
+            self._pauses.did_well(peer)
             if not picker.missing:
                 self._wake.set()
         if crowded:
