@@ -82,7 +82,8 @@ def test_files_go_from_mouth_to_ear(run: Run, sound: Path, tmp_path: Path) -> No
         assert any(file.readframes(file.getnframes()))
 
 
-def test_who_is_asked_may_decline(run: Run, sound: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("answer", ["no\n", "", "y" * 2_000], ids=["no", "nothing", "a line without end"])
+def test_who_does_not_say_yes_declines(run: Run, sound: Path, tmp_path: Path, answer: str) -> None:
     with subprocess.Popen(
         [*COMMAND, "--listen", LOOPBACK, "--json", "--data", str(tmp_path / "ann")],
         stdin=subprocess.PIPE,
@@ -91,8 +92,8 @@ def test_who_is_asked_may_decline(run: Run, sound: Path, tmp_path: Path) -> None
     ) as process:
         try:
             assert process.stdin is not None
-            process.stdin.write("no\n")
-            process.stdin.flush()
+            process.stdin.write(answer)
+            process.stdin.close()
             code, _, err = run(listening(process)["addrs"][0], "--input", sound, "--json")
         finally:
             process.kill()

@@ -138,13 +138,17 @@ class _Call:
     # --- telling
 
     async def _ask(self, peer: "PeerId", name: str) -> bool:
-        """Ask whoever sits here whether to take a call."""
+        """Ask whoever sits here whether to take a call. Who says nothing, as the input ends, declines."""
+        from anyio import DelimiterNotFound, IncompleteRead
         from anyio.streams.buffered import BufferedByteReceiveStream
 
         from p2pstack.cli.pipes import StandardInput
 
         self._output.say("take it? (yes, or anything else)")
-        line = await BufferedByteReceiveStream(StandardInput()).receive_until(b"\n", 1_024)
+        try:
+            line = await BufferedByteReceiveStream(StandardInput()).receive_until(b"\n", 1_024)
+        except (IncompleteRead, DelimiterNotFound):
+            return False
         return line.strip().lower() in (b"y", b"yes", b"accept")
 
     def _tell_state(self, state: "State", peer: "PeerId", name: str) -> None:
