@@ -91,8 +91,12 @@ def test_what_goes_wrong_is_one_line(
         for line in ("nonsense", {"insert": [5, "x"]}, {"delete": [0, 1]}, {"more": 1}, {"insert": [-1, "x"]}):
             node.say(line)
             assert node.until(lambda event: event["event"] == "refused")["error"]
+        for line in ({"insert": [0, "half"], "delete": [50, 5]}, {"insert": [0, "x"], "delete": [0, 1]}, {}):
+            node.say(line)
+            assert "exactly one of" in node.until(lambda event: event["event"] in ("refused", "saved"))["error"]
         node.edit(insert=[0, "goes on"])
         node.has("goes on")
+        assert node.text == "goes on"
         lonely = start(tmp_path / "lonely", "--connect", f"/ip4/127.0.0.1/tcp/{port}/p2p/{node.seen[0]['peer_id']}")
         taken.close()
         assert lonely.until(lambda event: event["event"] == "unreachable")["addr"]

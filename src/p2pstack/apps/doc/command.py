@@ -45,7 +45,8 @@ def doc(
 
     What was written while nobody else was there is merged when they meet. Listens on all addresses, unless told where.
 
-    With --json, edits are lines of standard input: {"insert": [position, "text"]} or {"delete": [position, count]}.
+    With --json, edits are lines of standard input, one each: {"insert": [position, "text"]} or
+    {"delete": [position, count]}.
     """
     output = Output(as_json=json)
     addrs = listen or ANYWHERE

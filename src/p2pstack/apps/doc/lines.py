@@ -21,7 +21,7 @@ _Uint = Annotated[int, Meta(ge=0)]
 
 
 class _Edit(msgspec.Struct, forbid_unknown_fields=True):
-    """A line that comes in."""
+    """A line that comes in: one of the two. Of both, the first could be made and the second refused."""
 
     insert: tuple[_Uint, str] | None = None
     delete: tuple[_Uint, _Uint] | None = None
@@ -34,6 +34,8 @@ async def obey(shared: SharedText, lines: AsyncIterator[bytes], record: Callable
         number += 1
         try:
             edit = msgspec.json.decode(line, type=_Edit)
+            if (edit.insert is None) == (edit.delete is None):
+                raise LocalProtocolError("expected exactly one of insert and delete")
             if edit.insert is not None:
                 await shared.insert(*edit.insert)
             if edit.delete is not None:
