@@ -1,6 +1,7 @@
 """Contents on disk."""
 
 import os
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,41 @@ def test_what_is_there_already_is_not_overwritten(folder: Path, tmp_path: Path) 
     with pytest.raises(FileExistsError, match="exists already"):
         open_for(source.manifest, out)
     assert (out / "a").read_text() == "mine"
+
+
+def test_a_link_that_leads_nowhere_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
+    source = scan([folder / "a"])
+    out = tmp_path / "out"
+    target = Fetched(source.manifest, out)
+    copy(source, target)
+    (out / "a").symlink_to("nowhere")
+    with pytest.raises(FileExistsError, match="exists already"):
+        target.finish()
+    target.close()
+    with pytest.raises(FileExistsError, match="exists already"):
+        open_for(source.manifest, out)
+    assert (out / "a").is_symlink()
+
+
+def test_an_empty_folder_of_that_name_exists_already(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "out" / "top").mkdir(parents=True)
+    with pytest.raises(FileExistsError, match="exists already"):
+        open_for(scan([folder]).manifest, tmp_path / "out")
+
+
+def test_a_disk_that_gets_full_says_what_it_was_that_had_no_room(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(ENOSPC, "No space left on device")
+
+    source = scan([folder])
+    target = Fetched(source.manifest, tmp_path / "out")
+    for what in ("pwrite", "write"):  # the file, the journal
+        with monkeypatch.context() as patched, pytest.raises(OSError, match=r"No space left .*out/top"):
+            patched.setattr(os, what, full)
+            copy(source, target, 0)
+    target.close()
 
 
 def test_what_has_been_fetched_before_is_found_to_be_there(folder: Path) -> None:

@@ -11,8 +11,10 @@ it is true or is not believed; and the bytes are read again before they count.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from fcntl import LOCK_EX, LOCK_NB, flock
 from mmap import mmap
+from os.path import lexists
 from pathlib import Path
 from shutil import disk_usage, rmtree
 
@@ -156,7 +158,7 @@ class Fetched(Files):
         self._content = self._staging / "content"
         self._target = folder / manifest.name
         super().__init__(manifest, _below(self._content, manifest), Tree(manifest.count, manifest.root), have=0)
-        if self._target.exists():
+        if lexists(self._target):  # be it a link that leads nowhere: it is not ours
             raise FileExistsError(f"{self._target} exists already, and is not this content")
         self._writer = Writer(self.paths, [file.size for file in manifest.files])
         self._spare: list[mmap] = []  # memory of pieces, as much as threads have ever written at a time
@@ -240,9 +242,12 @@ class Fetched(Files):
                 for number, offset, size in self.manifest.extents(index):
                     self._writer.write(number, offset, piece, start, size)
                     start += size
+            os.write(self._journal, index.to_bytes(4, "big") + digest + proof)
+        except OSError as error:  # writing to what is open says no name
+            error.filename = error.filename or str(self._target)
+            raise
         finally:
             self._spare.append(buffer)
-        os.write(self._journal, index.to_bytes(4, "big") + digest + proof)
         return self.tree.add(index, digest, proof)
 
     @staticmethod
@@ -260,7 +265,7 @@ class Fetched(Files):
     def finish(self) -> Path:
         """Put the content where it belongs; where that is."""
         if self._staging.exists():
-            if self._target.exists():
+            if lexists(self._target):
                 raise FileExistsError(f"{self._target} exists already: the content stays in {self._content}")
             self._content.rename(self._target)
             self.paths = _below(self._target, self.manifest)
@@ -284,7 +289,8 @@ def open_for(manifest: Manifest, folder: Path, *, progress: Progress = _ignore) 
     """Where a content is fetched to; or where it is, if it had been fetched before."""
     target = folder / manifest.name
     if target.exists():
-        there = scan([target], progress=progress)
-        if there.manifest.id == manifest.id:
-            return there
+        with suppress(LocalProtocolError):  # it could not be shared, so it is something else
+            there = scan([target], progress=progress)
+            if there.manifest.id == manifest.id:
+                return there
     return Fetched(manifest, folder, progress=progress)
