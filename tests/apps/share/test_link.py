@@ -38,6 +38,8 @@ def test_it_holds_only_so_many_addresses() -> None:
         f"p2pstack:share/{'g' * 64}/1/x",
         f"elsewhere:share/{'0' * 64}/1/x",
         f"p2pstack:share/{'0' * 64}/1/x,here",
+        f"p2pstack:share/{'0' * 64}/1/x,",
+        f"p2pstack:share/{'0' * 64}/1/x,,{ADDR}",
     ],
 )
 def test_what_is_no_link_is_refused(text: str) -> None:

@@ -46,7 +46,8 @@ class Link:
             if not head.startswith(_PREFIX) or len(link.id) != HASH or link.size < 0:
                 raise ValueError("its hash or its size is not one")
             for addr in link.addrs:
-                Multiaddr(addr)
+                if not Multiaddr(addr).to_bytes():
+                    raise ValueError("an address is empty")
         except Exception as error:  # noqa: BLE001 - multiaddr raises what its codecs do
             raise LocalProtocolError(
                 f"not a link of p2pstack share: {error}; expected {_PREFIX}<hash>/<bytes>/<name>,<address>..."
