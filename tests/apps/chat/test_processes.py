@@ -1,6 +1,8 @@
 """The command, in processes of their own: as programs use it."""
 
 import json
+import os
+import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -94,6 +96,22 @@ def test_one_of_three_is_killed_and_nothing_that_was_kept_is_lost(start: Start) 
         person.until("message", text="hello all")
         texts = [record["text"] for record in person.seen if record["event"] in ("message", "history")]
         assert sorted(texts) == ["I have to go", "hello all", "where is bob?"]
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="nothing to wait for the end of another's child with")
+@pytest.mark.timeout(120)
+def test_what_it_offers_ends_with_it_even_when_it_is_killed(start: Start, tmp_path: Path) -> None:
+    ann = start("ann", "--name", "ann")
+    (tmp_path / "cat.jpg").write_bytes(b"meow")
+    ann.enter(f"/file {tmp_path / 'cat.jpg'}")
+    ann.until("message", name="ann")
+    children = Path(f"/proc/{ann.process.pid}/task/{ann.process.pid}/children").read_text().split()
+    (offered,) = map(os.pidfd_open, map(int, children))
+    try:
+        ann.process.kill()
+        assert select.select([offered], [], [], 60)[0]
+    finally:
+        os.close(offered)
 
 
 def test_two_with_the_same_files_are_told(start: Start, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from subprocess import DEVNULL
+from subprocess import DEVNULL, PIPE
 
 from anyio import EndOfStream, create_task_group, fail_after, open_process, sleep_forever
 from anyio.abc import TaskStatus
@@ -23,15 +23,17 @@ MAX_OFFERS = 8
 _MAX_LINE = 65_536
 #: seconds until there is one: large files are read once for it
 _DEADLINE = 600.0
+#: `p2pstack share`; not for longer than we run
+_SHARE = (sys.executable, "-m", "p2pstack.apps.chat.until_input_ends", "p2pstack", "share")
 
 
 class Offers:
     """Files that are offered, for as long as `run` runs.
 
-    :param program: what is run, with the path and `--json` behind it
+    :param program: what is run, with the path and `--json` behind it; it has to end when its standard input does
     """
 
-    def __init__(self, program: Sequence[str] = (sys.executable, "-m", "p2pstack", "share")) -> None:
+    def __init__(self, program: Sequence[str] = _SHARE) -> None:
         self._program = program
         self._running = 0
         self._tasks = create_task_group()
@@ -61,7 +63,7 @@ class Offers:
         self._running += 1
         try:
             arguments = [*self._program, path, "--json"]
-            async with await open_process(arguments, stdin=DEVNULL, stderr=DEVNULL) as process:
+            async with await open_process(arguments, stdin=PIPE, stderr=DEVNULL) as process:
                 assert process.stdout is not None  # it is a pipe
                 lines = BufferedByteReceiveStream(process.stdout)
                 link = None
