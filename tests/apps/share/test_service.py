@@ -25,6 +25,7 @@ from p2pstack.apps.share.messages import (
     decode_wish,
     encode,
 )
+from p2pstack.apps.share.pauses import Pauses
 from p2pstack.apps.share.service import Phase, Share, ShareConfig
 
 PATIENCE = 120
@@ -204,6 +205,7 @@ LIES = [
     ("drop by drop", False),
     ("endless", False),
 ]
+LATE = {"silent", "silent in the middle", "endless", "drop by drop"}  # asked again after longer and longer pauses
 
 
 @pytest.mark.parametrize(("lie", "banned"), LIES)
@@ -216,6 +218,14 @@ async def test_a_peer_that_serves_badly_costs_no_more_than_a_piece(
             monkeypatch.setattr(downloads, "_LEAST_RATE", 1 << 30)
         else:
             monkeypatch.setattr(downloads, "_SILENCE", 0.3)
+    late: list[bool] = []
+    begin = Pauses[Any].begin
+
+    def note(it: Pauses[Any], peer: object, now: float, **how: bool) -> None:
+        late.append(how.get("late", False))
+        begin(it, peer, now, **how)
+
+    monkeypatch.setattr(Pauses, "begin", note)
     network, source = MemoryNetwork(), memory.source(8)
     content = source.manifest.id
     met: list[str] = []
@@ -237,6 +247,8 @@ async def test_a_peer_that_serves_badly_costs_no_more_than_a_piece(
         get = fetcher(memory, content, liar)
         async with host(network, get) as ours:
             await memory.until(lambda: met)
+            if lie in LATE:
+                await memory.until(lambda: any(late))
             await memory.until(lambda: liar.peer_id in get.banned if banned else len(met) > 1 or not get.downloads)
             async with host(network, Share(content, source)) as honest:
                 await ours.connect(honest.addrs[0])
@@ -244,6 +256,7 @@ async def test_a_peer_that_serves_badly_costs_no_more_than_a_piece(
                     await get.finished.wait()
                 assert get.received == {honest.peer_id: source.manifest.size}
                 assert (liar.peer_id in get.banned) == banned
+    assert any(late) == (lie in LATE)
 
 
 async def test_a_peer_that_promises_all_and_sends_nothing_does_not_stop_the_others(
