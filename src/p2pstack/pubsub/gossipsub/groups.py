@@ -123,26 +123,23 @@ class Groups:
     def leave(self, peer: Peer, topic: str) -> None:
         """A peer left a topic. What it was sent of messages that we published is still known if it comes back: to leave
         and to come back is no way to be sent it all again."""
-        groups = self._topics.get(topic, {})
+        self._remove(peer, self._topics.get(topic, {}), comes_back=True)
+
+    def forget(self, peer: Peer) -> None:
+        """A peer is gone."""
+        for groups in self._topics.values():
+            self._remove(peer, groups, comes_back=False)
+
+    def _remove(self, peer: Peer, groups: dict[bytes, Group], *, comes_back: bool) -> None:
         for group_id, group in tuple(groups.items()):
             known = group.peers.get(peer)
             if known is not None:
-                if group.message is not None:
+                if comes_back and group.message is not None:
                     known.away = True
                 else:
                     self._release(peer, group.peers.pop(peer).charged)
             if group.begun_by is peer:
                 self._drop(groups, group_id)
-
-    def forget(self, peer: Peer) -> None:
-        """A peer is gone."""
-        for groups in self._topics.values():
-            for group_id, group in tuple(groups.items()):
-                known = group.peers.pop(peer, None)
-                if known is not None:
-                    self._release(peer, known.charged)
-                if group.begun_by is peer:
-                    self._drop(groups, group_id)
 
     def _drop(self, groups: dict[bytes, Group], group_id: bytes) -> None:
         for peer, known in groups.pop(group_id).peers.items():
