@@ -35,6 +35,31 @@ def host(network: MemoryNetwork, share: Any) -> Host:
     return Host(listen=["/memory/0"], transports=[Memory(network=network)], services=[share])
 
 
+Answer = Callable[[Stream], Awaitable[None]]
+
+
+class Stranger:
+    """Says of a content what others make it say."""
+
+    def __init__(self, content: bytes, describe: Answer, serve: Answer | None = None) -> None:
+        self._name = f"/p2pstack/share/{content.hex()}"
+        self._describe = describe
+        self._serve = serve
+
+    async def run(self, host: Any, *, task_status: Any) -> None:
+        host.handle(f"{self._name}/manifest/1.0.0", handler=self._describe)
+        if self._serve is not None:
+            host.handle(f"{self._name}/1.0.0", handler=self._serve)
+        task_status.started()
+
+
+def saying(data: bytes) -> Answer:
+    async def say(stream: Stream) -> None:
+        await stream.send(data)
+
+    return say
+
+
 def fetcher(memory: SimpleNamespace, content: bytes, *bootstrap: Host, **config: Any) -> Share:
     addrs = [str(one.addrs[0]) for one in bootstrap]
     return Share(content, memory.sink, bootstrap=addrs, config=ShareConfig(**config))
@@ -230,20 +255,11 @@ async def test_a_peer_that_serves_badly_costs_no_more_than_a_piece(
     content = source.manifest.id
     met: list[str] = []
 
-    class Liar:
-        async def run(self, host: Any, *, task_status: Any) -> None:
-            async def answer(stream: Stream) -> None:
-                met.append(lie)
-                await serve(stream, source, lie)
+    async def answer(stream: Stream) -> None:
+        met.append(lie)
+        await serve(stream, source, lie)
 
-            async def describe(stream: Stream) -> None:
-                await stream.send(source.manifest.encode())
-
-            host.handle(f"/p2pstack/share/{content.hex()}/1.0.0", handler=answer)
-            host.handle(f"/p2pstack/share/{content.hex()}/manifest/1.0.0", handler=describe)
-            task_status.started()
-
-    async with host(network, Liar()) as liar:
+    async with host(network, Stranger(content, saying(source.manifest.encode()), answer)) as liar:
         get = fetcher(memory, content, liar)
         async with host(network, get) as ours:
             await memory.until(lambda: met)
@@ -268,26 +284,17 @@ async def test_a_peer_that_promises_all_and_sends_nothing_does_not_stop_the_othe
     content = source.manifest.id
     promised = Event()
 
-    class Idler:
-        async def run(self, host: Any, *, task_status: Any) -> None:
-            async def answer(stream: Stream) -> None:
-                await stream.send(encode(Have(b"\xff")))
-                wishes = channel.Channel(stream, decode_wish, limit=MAX_ASKED)
-                while True:
-                    match await wishes.receive():
-                        case Want(count):
-                            await stream.send(encode(Grant([0] * count)))
-                        case _:
-                            promised.set()
+    async def answer(stream: Stream) -> None:
+        await stream.send(encode(Have(b"\xff")))
+        wishes = channel.Channel(stream, decode_wish, limit=MAX_ASKED)
+        while True:
+            match await wishes.receive():
+                case Want(count):
+                    await stream.send(encode(Grant([0] * count)))
+                case _:
+                    promised.set()
 
-            async def describe(stream: Stream) -> None:
-                await stream.send(source.manifest.encode())
-
-            host.handle(f"/p2pstack/share/{content.hex()}/1.0.0", handler=answer)
-            host.handle(f"/p2pstack/share/{content.hex()}/manifest/1.0.0", handler=describe)
-            task_status.started()
-
-    async with host(network, Idler()) as idler:
+    async with host(network, Stranger(content, saying(source.manifest.encode()), answer)) as idler:
         get = fetcher(memory, content, idler, room=0)
         async with host(network, get) as ours, host(network, Share(content, source)) as honest:
             with fail_after(PATIENCE):
@@ -318,25 +325,20 @@ async def test_a_manifest_that_is_false_is_not_believed(
     content = source.manifest.id
     met: list[str] = []
 
-    class Liar:
-        async def run(self, host: Any, *, task_status: Any) -> None:
-            async def describe(stream: Stream) -> None:
-                met.append(lie)
-                match lie:
-                    case "noise":
-                        await stream.send(b"noise")
-                    case "another":
-                        await stream.send(memory.source(5).manifest.encode())
-                    case "endless":
-                        while True:
-                            await stream.send(bytes(1 << 16))
-                    case _:
-                        await sleep_forever()
+    async def describe(stream: Stream) -> None:
+        met.append(lie)
+        match lie:
+            case "noise":
+                await stream.send(b"noise")
+            case "another":
+                await stream.send(memory.source(5).manifest.encode())
+            case "endless":
+                while True:
+                    await stream.send(bytes(1 << 16))
+            case _:
+                await sleep_forever()
 
-            host.handle(f"/p2pstack/share/{content.hex()}/manifest/1.0.0", handler=describe)
-            task_status.started()
-
-    async with host(network, Liar()) as liar:
+    async with host(network, Stranger(content, describe)) as liar:
         get = fetcher(memory, content, liar)
         async with host(network, get) as ours:
             await memory.until(lambda: met)
@@ -351,15 +353,7 @@ async def test_a_manifest_that_is_false_is_not_believed(
 async def test_what_the_hash_stands_for_and_is_no_manifest_ends_it_at_once(memory: SimpleNamespace) -> None:
     network, content = MemoryNetwork(), sha256(b"noise").digest()
 
-    class Liar:
-        async def run(self, host: Any, *, task_status: Any) -> None:
-            async def describe(stream: Stream) -> None:
-                await stream.send(b"noise")
-
-            host.handle(f"/p2pstack/share/{content.hex()}/manifest/1.0.0", handler=describe)
-            task_status.started()
-
-    async with host(network, Liar()) as liar:
+    async with host(network, Stranger(content, saying(b"noise"))) as liar:
         with pytest.raises(BaseExceptionGroup) as failed:
             async with host(network, fetcher(memory, content, liar)):
                 with fail_after(PATIENCE):
