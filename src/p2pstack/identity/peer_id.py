@@ -55,9 +55,8 @@ class PeerId:
         message = key.to_protobuf()
         if len(message) > _INLINE_LIMIT:
             return cls(_SHA2_256 + sha256(message).digest())
-        peer = cls(b"%c%c%b" % (_IDENTITY, len(message), message))
-        peer._public_key = key
-        return peer
+        # The key keeps its id. If the id kept the key as well, neither would be freed without a search.
+        return cls(b"%c%c%b" % (_IDENTITY, len(message), message))
 
     @classmethod
     def from_bytes(cls, multihash: bytes) -> "PeerId":

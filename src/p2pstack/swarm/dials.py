@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from anyio import CancelScope, Event
 from anyio.abc import TaskGroup
+from anyio.lowlevel import cancel_shielded_checkpoint
 from multiaddr import Multiaddr
 
 from p2pstack.abc.connection import Direction
@@ -98,23 +99,24 @@ class SharedDials:
         connection = await self._establish(dial)
         del dial  # not needed for as long as the connection lives
         if connection is not None:
+            await cancel_shielded_checkpoint()  # those who wait for it have it first
             await connection.serve()
 
     async def _establish(self, dial: _Dial) -> SwarmConnection | None:
+        muxed: MuxedConnection | None = None
         try:
             with dial.scope:
                 muxed, endpoints = await self._dialer.dial(dial.peer, dial.addrs)
-                try:
-                    dial.connection = self._admit(muxed, endpoints, Direction.OUTBOUND)
-                except P2PError:
-                    await discard(muxed)
-                    raise
+                dial.done.set()  # they run next, before those whom `admit` tells of the connection
+                dial.connection = self._admit(muxed, endpoints, Direction.OUTBOUND)
         except P2PError as error:
             dial.error = error
             self._bus.emit(DialFailed(dial.peer, error))
         finally:
             self._forget(dial)
             dial.done.set()
+        if muxed is not None and dial.connection is None:
+            await discard(muxed)
         return dial.connection
 
     def _forget(self, dial: _Dial) -> None:

@@ -199,9 +199,11 @@ class YamuxConnection(OverChannel):
         session = self.session
         for event in session.events():
             if isinstance(event, StreamReadable):
-                event.stream.owner.wake_reader()
+                if event.stream.owner is not None:
+                    event.stream.owner.wake_reader()
             elif isinstance(event, StreamWritable):
-                event.stream.owner.wake_sender()
+                if event.stream.owner is not None:
+                    event.stream.owner.wake_sender()
             elif isinstance(event, StreamOpened):
                 self._accept(event.stream)
             elif self._slot is not None:
@@ -238,8 +240,10 @@ class YamuxConnection(OverChannel):
                     finally:
                         self._tasks = None  # nothing starts from here on
                         self._keeper.stop()
-                    if self._wake is not None or not self._writer_idle:
+                    if not self._writer_idle:
                         tasks.cancel_scope.cancel()
+                    elif self._wake is not None:
+                        self._wake.set()
         finally:
             self._end()
             try:
@@ -248,6 +252,7 @@ class YamuxConnection(OverChannel):
             finally:
                 if self._done is not None:
                     self._done.set()
+                self._on_stream = self._keeper = None  # they lead back here: what is over shall go without a search
         if self._failure is not None:
             raise self._failure
 
@@ -352,6 +357,8 @@ class YamuxConnection(OverChannel):
                 self._wake = Event()
                 self._writer_idle = self.idle = True
                 await self._wake.wait()
+                if self._tasks is None:
+                    return
         except (BrokenResourceError, ClosedResourceError) as error:
             if not self._closing:
                 self._closing = True

@@ -90,7 +90,7 @@ class StreamState:
         self.ended = False
         #: why it was reset here, where a limit did it
         self.error: LimitExceeded | None = None
-        #: whatever the driver wants to find by it
+        #: whatever the driver wants to find by it; None once the application has closed the stream
         self.owner: Any = None
 
     @property

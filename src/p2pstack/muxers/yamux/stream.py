@@ -219,6 +219,9 @@ class YamuxStream(MuxedStream):
                 self._connection.flush()  # the answer of a handler that is done
             self.wake_reader()
             self.wake_sender()
+            state.owner = (
+                None  # nobody waits any more, and what leads in a circle is not freed until it is searched for
+            )
 
     def wake_reader(self) -> None:
         """There is something to read, or an end. Called by the connection."""

@@ -154,7 +154,7 @@ class Identify:
             outcome = self._learn(host, connection, description, pushed=False)
         except _FAILURES as error:
             logger.debug("peer %s was not identified: %s", connection.remote_peer, error)
-            outcome = error
+            outcome = error.with_traceback(None)  # whose frames hold all that is at hand here
         finally:
             self._asking.remove(connection)
         if connection.closed:

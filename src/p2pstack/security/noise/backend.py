@@ -1,24 +1,35 @@
-"""A backend for `noiseprotocol`: what it needs for Noise_XX_25519_ChaChaPoly_SHA256, at less cost than its own.
+"""What `noiseprotocol` builds Noise_XX_25519_ChaChaPoly_SHA256 on, at less cost than its own.
 
-The package keeps the state of the handshake; the cryptography is done here, by libsodium (X25519: half the time of
-OpenSSL for a new key, the same for an exchange) and by OpenSSL (ChaCha20-Poly1305, SHA-256, HMAC). Keys are plain
-bytes, where the package's own backend has objects for keys, hashes and HMACs. Ephemeral keys can be made from given
-bytes, which makes a handshake replayable.
+The package goes through the tokens of the pattern. What these mix, encrypt and hash is done here, with libsodium
+(X25519: half the time of OpenSSL for a new key, the same for an exchange) and OpenSSL (ChaCha20-Poly1305, SHA-256,
+HKDF), on plain bytes, where the package has an object for each key, hash and cipher: that takes as long as half of the
+cryptography. Ephemeral keys can be made from given bytes, which makes a handshake replayable.
+
+Source: the Noise Protocol Framework, revision 34.
 """
 
 from collections.abc import Callable
 from hashlib import sha256
-from hmac import digest as hmac_digest
 from struct import Struct
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base, randombytes
 from nacl.exceptions import CryptoError
+from noise.constants import Empty
 from noise.patterns import PatternXX
+from noise.state import HandshakeState
 
 from p2pstack.errors import SecurityError
 
 __all__ = ["KEY_SIZE", "NONCE", "Backend", "KeySource", "X25519KeyPair", "random_key"]
+
+#: as long as a hash: it is the first one (Noise, 5.2)
+_NAME = b"Noise_XX_25519_ChaChaPoly_SHA256"
+_XX = PatternXX()
+_SHA256 = SHA256()
 
 #: gives 32 bytes for each new X25519 key
 KeySource = Callable[[], bytes]
@@ -81,65 +92,96 @@ class X25519:
             ) from error
 
 
-class ChaChaPoly:
-    """ChaCha20-Poly1305 with the nonces of Noise. Holds no key: each is used for one or two messages."""
+class SymmetricState:
+    """The chaining key, the hash of all that was said, and the key of the moment (Noise, 5.1 and 5.2)."""
 
-    __slots__ = ()
+    __slots__ = ("_chaining_key", "_key", "_nonce", "handshake_hash")
 
-    def initialize(self, key: bytes) -> None:
-        """Nothing: the key comes with each call."""
+    def __init__(self, prologue: bytes) -> None:
+        self._chaining_key = _NAME
+        self._key: bytes | None = None
+        self._nonce = 0
+        self.handshake_hash = sha256(_NAME + prologue).digest()
 
-    def encrypt(self, k: bytes, n: int, ad: bytes, plaintext: bytes) -> bytes:
-        """Message `n` under key `k`."""
-        return ChaCha20Poly1305(k).encrypt(NONCE.pack(n), plaintext, ad)
+    def has_key(self) -> bool:
+        """Whether what is said now is encrypted."""
+        return self._key is not None
 
-    def decrypt(self, k: bytes, n: int, ad: bytes, ciphertext: bytes) -> bytes:
+    def mix_key(self, input_key_material: bytes) -> None:
+        """A new key, that only those have who know `input_key_material` beside all that was mixed before."""
+        self._chaining_key, self._key = _hkdf(self._chaining_key, input_key_material)
+        self._nonce = 0
+
+    def mix_hash(self, data: bytes) -> None:
+        """Both sides have seen `data`."""
+        self.handshake_hash = sha256(self.handshake_hash + data).digest()
+
+    def encrypt_and_hash(self, plaintext: bytes) -> bytes:
+        """What to send for `plaintext`."""
+        if self._key is None:
+            self.mix_hash(plaintext)
+            return plaintext
+        ciphertext = ChaCha20Poly1305(self._key).encrypt(NONCE.pack(self._nonce), plaintext, self.handshake_hash)
+        self._nonce += 1
+        self.mix_hash(ciphertext)
+        return ciphertext
+
+    def decrypt_and_hash(self, ciphertext: bytes) -> bytes:
         """:raises InvalidTag: it is not authentic"""
-        return ChaCha20Poly1305(k).decrypt(NONCE.pack(n), ciphertext, ad)
+        if self._key is None:
+            self.mix_hash(ciphertext)
+            return ciphertext
+        plaintext = ChaCha20Poly1305(self._key).decrypt(NONCE.pack(self._nonce), ciphertext, self.handshake_hash)
+        self._nonce += 1
+        self.mix_hash(ciphertext)
+        return plaintext
+
+    def split(self) -> tuple[bytes, bytes]:
+        """The keys of the records: those of the initiator's and those of the responder's."""
+        return _hkdf(self._chaining_key, b"")
 
 
-class Sha256:
-    """SHA-256."""
+class _Suite:
+    """What the package's handshake state asks for by these names."""
 
-    __slots__ = ()
+    __slots__ = ("cipher_state_handshake", "dh_fn")
 
-    fn = "sha256"
-    hashlen = 32
+    is_psk_handshake = False
+    keypair_class = X25519KeyPair
 
-    def hash(self, data: bytes) -> bytes:
-        """The digest."""
-        return sha256(data).digest()
+    def __init__(self, dh: X25519, symmetric: SymmetricState) -> None:
+        self.dh_fn = dh
+        self.cipher_state_handshake = symmetric
 
 
 class Backend:
-    """The one suite of libp2p's Noise, in the shape that `noiseprotocol` asks for.
+    """Makes the state of handshakes.
 
     :param source: makes the ephemeral keys; the system's randomness unless given
     """
 
-    __slots__ = ("_suite", "hkdf", "hmac")
+    __slots__ = ("_dh",)
 
     def __init__(self, source: KeySource = random_key) -> None:
-        self._suite: dict[str, object] = {
-            "pattern": PatternXX,
-            "dh": lambda: X25519(source),
-            "cipher": ChaChaPoly,
-            "hash": Sha256,
-            "keypair": X25519KeyPair,
-        }
-        self.hmac = hmac_digest
-        self.hkdf = _hkdf
+        self._dh = X25519(source)
 
-    def map_protocol_name_to_crypto(self, unpacked_name: object) -> dict[str, object]:
-        """The parts of the suite, whatever it is called: there is one."""
-        return self._suite
+    def handshake_state(self, static: X25519KeyPair, *, initiator: bool, prologue: bytes = b"") -> Any:
+        """One side of a handshake with a static key, before its first message: an object of the package, which is
+        without types. `write_message` and `read_message` give the keys of `split` with the last message."""
+        state: Any = HandshakeState()
+        state.symmetric_state = SymmetricState(prologue)
+        state.noise_protocol = _Suite(self._dh, state.symmetric_state)
+        state.initiator = initiator
+        state.s = static
+        state.e = state.re = state.rs = Empty()
+        state.message_patterns = _XX.tokens.copy()
+        return state
 
 
-def _hkdf(chaining_key: bytes, material: bytes, outputs: int, hmac_hash_fn: object) -> tuple[bytes, bytes]:
-    """Noise, 4.3; XX asks for two outputs each time."""
-    key = hmac_digest(chaining_key, material, "sha256")
-    first = hmac_digest(key, b"\x01", "sha256")
-    return first, hmac_digest(key, first + b"\x02", "sha256")
+def _hkdf(chaining_key: bytes, material: bytes) -> tuple[bytes, bytes]:
+    """Noise, 4.3, with the two outputs that XX asks for each time: it is that of RFC 5869 without any info."""
+    both = HKDF(_SHA256, 2 * KEY_SIZE, chaining_key, None).derive(material)
+    return both[:KEY_SIZE], both[KEY_SIZE:]
 
 
 def _check_size(key: bytes) -> None:

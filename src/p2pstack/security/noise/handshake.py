@@ -34,7 +34,6 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from cryptography.exceptions import InvalidTag
-from noise.noise_protocol import NoiseProtocol
 
 from p2pstack.errors import NegotiationError, P2PError, PeerIdMismatch, SecurityError
 from p2pstack.identity.keys import PublicKey
@@ -44,8 +43,6 @@ from p2pstack.security.noise.frames import HandshakeDecoder, encode
 from p2pstack.security.noise.payload import Credentials, verify
 
 __all__ = ["Handshake", "Session"]
-
-_NAME = b"Noise_XX_25519_ChaChaPoly_SHA256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +73,9 @@ class Handshake:
         "_decoder",
         "_expected",
         "_initiator",
+        "_keys",
         "_message",
         "_muxers",
-        "_noise",
         "_outgoing",
         "_state",
     )
@@ -98,12 +95,8 @@ class Handshake:
         self._muxers = muxers
         self._decoder = HandshakeDecoder()
         self._outgoing = b""
-        noise: Any = NoiseProtocol(_NAME, backend)  # the package is without types
-        noise.initiator = initiator
-        noise.keypairs["s"] = credentials.static
-        noise.initialise_handshake_state()
-        self._noise: Any = noise
-        self._state: Any = noise.handshake_state
+        self._state: Any = backend.handshake_state(credentials.static, initiator=initiator)
+        self._keys: tuple[bytes, bytes] | None = None  # the initiator's and the responder's, once all is said
         self._message = 1  # the one to come next, of 3; 0 when all is over
         if initiator:
             self._write(b"")
@@ -156,8 +149,9 @@ class Handshake:
         muxer = self._choose(shown.muxers, peer)
         if self._initiator:
             self._write(self._credentials.payload([muxer] if muxer else self._muxers))
-        noise = self._noise
-        return Session(shown.public_key, muxer, noise.cipher_state_encrypt.k, noise.cipher_state_decrypt.k)
+        assert self._keys is not None
+        sending, receiving = self._keys if self._initiator else reversed(self._keys)
+        return Session(shown.public_key, muxer, sending, receiving)
 
     def _choose(self, theirs: Sequence[str], peer: PeerId) -> str | None:
         if not self._muxers or not theirs:
@@ -174,7 +168,7 @@ class Handshake:
     def _read(self, message: bytes) -> bytes:
         payload = bytearray()
         try:
-            self._state.read_message(message, payload)
+            self._keys = self._state.read_message(message, payload)
         except (InvalidTag, ValueError) as error:
             raise SecurityError(
                 f"expected message {self._message} of 3 of the Noise handshake, got {len(message)} bytes that are not "
@@ -185,10 +179,10 @@ class Handshake:
 
     def _write(self, payload: bytes) -> None:
         message = bytearray()
-        self._state.write_message(payload, message)
+        self._keys = self._state.write_message(payload, message)
         self._outgoing += encode(message)
         self._message += 1
 
     def _end(self) -> None:
         self._message = 0
-        self._noise = self._state = None
+        self._state = self._keys = None

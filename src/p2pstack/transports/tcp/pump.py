@@ -42,7 +42,7 @@ class Pump:
         self._poll = poll
         self._take = take
         self._looking = False  # `_look` is about to run
-        self._done: Future[None] = loop.create_future()
+        self._done: Future[None] | None = loop.create_future()  # None: stopped
         self._registration: weakref.ref[partial[None]] | None = None
 
     @classmethod
@@ -64,9 +64,14 @@ class Pump:
             sniffio.current_async_library_cvar.set("asyncio")
         self._register()
         try:
-            await self._done
+            if self._done is not None:
+                await self._done
         finally:
             self.stop()
+
+    @property
+    def _stopped(self) -> bool:
+        return self._done is None
 
     def _register(self) -> None:
         """Have the loop call back. uvloop forgets who is registered when the connection is reset, having called once,
@@ -81,18 +86,19 @@ class Pump:
         self._loop.call_soon(self._register_again)
 
     def _register_again(self) -> None:
-        if not self._done.done() and self._socket.fileno() != -1:
+        if self._done is not None and self._socket.fileno() != -1:
             self._loop.remove_reader(self._socket.fileno())
             self._register()
 
     def stop(self, error: BaseException | None = None) -> None:
         """End `run`, with an error if one is given."""
         self._registration = None
-        if not self._done.done():
+        done, self._done = self._done, None  # what it holds leads back here, by the traceback of an error
+        if done is not None and not done.done():
             if error is None:
-                self._done.set_result(None)
+                done.set_result(None)
             else:
-                self._done.set_exception(error)
+                done.set_exception(error)
         if self._socket.fileno() != -1:
             self._loop.remove_reader(self._socket.fileno())
 
@@ -119,8 +125,8 @@ class Pump:
     def _look(self) -> None:
         """Look whether something has arrived, without sleeping."""
         self._looking = False
-        if not self._done.done():
+        if not self._stopped:
             self._readable()
-            if not self._looking and not self._done.done() and self._poll.goes_on():
+            if not self._looking and not self._stopped and self._poll.goes_on():
                 os.sched_yield()  # the peer may wait for this very core
                 self._look_soon()
