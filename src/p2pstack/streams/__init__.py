@@ -1,11 +1,12 @@
 """Helpers over anyio byte streams.
 
-===============  ===============================================================
+===============  ==================================================================
 `framed.py`      `Messages`: whole messages, each behind its length
 `raw.py`         any anyio byte stream as a `RawStream`
 `clock.py`       the event loop's clock, with a fine tick
+`soon.py`        functions that the event loop calls later; `soon_trio.py` for trio
 `memory.py`      `memory_pipe`: two `RawStream`s that are each other's ends
-===============  ===============================================================
+===============  ==================================================================
 """
 
 from p2pstack.streams.framed import Messages

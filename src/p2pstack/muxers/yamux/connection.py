@@ -1,13 +1,13 @@
 """The tasks that move the bytes of a yamux connection.
 
-Three of them at most, whatever number of streams there is:
+Two of them at most, whatever number of streams there is, and a timer:
 
 ============  ==========================================================================================
 the reader    (the task that called `run`) gives what comes to the session, and wakes whom it concerns
 the writer    takes from the session what is to be sent, and waits until the network has taken it; begins
               when there is more than goes at once
-the keeper    looks when something may be overdue: a ping, a write that stalls, a stream that lingers;
-              a timer where the event loop has them
+the keeper    (a timer) looks when something may be overdue: a ping, a write that stalls, a stream that
+              lingers
 ============  ==========================================================================================
 
 The tasks of applications only change the session, which never waits. What many of them write in one turn of the event
@@ -38,12 +38,12 @@ from p2pstack.muxers.over_channel import OverChannel
 from p2pstack.muxers.yamux.config import YamuxConfig
 from p2pstack.muxers.yamux.events import StreamOpened, StreamReadable, StreamWritable
 from p2pstack.muxers.yamux.frames import GoAwayCode
-from p2pstack.muxers.yamux.keeper import Keeper, make_keeper
+from p2pstack.muxers.yamux.keeper import Keeper
 from p2pstack.muxers.yamux.session import Session
-from p2pstack.muxers.yamux.soon import Soon
 from p2pstack.muxers.yamux.state import StreamState
 from p2pstack.muxers.yamux.stream import YamuxStream
 from p2pstack.streams.clock import clock_of_this_loop
+from p2pstack.streams.soon import Soon, soon_on_this_loop
 
 __all__ = ["YamuxConnection"]
 
@@ -83,7 +83,7 @@ class YamuxConnection(OverChannel):
         self.clock = clock_of_this_loop()
         self.session = Session(config, initiator=initiator, record_size=channel.record_size, now=self.clock())
         self._on_stream: Callable[[MuxedStream], None] | None = None
-        self._tasks: TaskGroup | None = None  # of all three, while they run
+        self._tasks: TaskGroup | None = None  # of both, while they run
         self._keeper: Keeper | None = None
         self._wake: Event | None = None  # what the idle writer waits for
         self._slot: Event | None = None  # what `open_stream` waits for
@@ -145,12 +145,9 @@ class YamuxConnection(OverChannel):
 
     def wake_writer(self) -> None:
         """There is something to send."""
-        if self.idle:
-            if self._soon is None:
-                self._rouse()
-            else:
-                self.idle = False
-                self._soon.call(self._nudge)
+        if self.idle and self._soon is not None:
+            self.idle = False
+            self._soon.call(self._nudge)
 
     def _nudge(self) -> None:
         """The turn of the event loop is over in which something was written. As a rule whoever wrote it has sent it,
@@ -223,13 +220,12 @@ class YamuxConnection(OverChannel):
 
     async def run(self, on_stream: Callable[[MuxedStream], None]) -> None:
         self._on_stream = on_stream
-        self._soon = Soon.on_this_loop()
+        self._soon = soon_on_this_loop()
         try:
             if not self._closing:
                 async with create_task_group() as tasks:
                     self._tasks = tasks
-                    self._keeper = make_keeper(self._soon, self._look)
-                    self._keeper.start(tasks, self._due(self.clock()))
+                    self._keeper = Keeper(self._soon, self._look, deadline=self._due(self.clock()))
                     self._writer_idle = self.idle = True
                     if self._unsent or self.session.wants_to_send:
                         self._rouse()
@@ -252,6 +248,8 @@ class YamuxConnection(OverChannel):
             finally:
                 if self._done is not None:
                     self._done.set()
+                self.idle = self._writer_idle = False
+                self._soon.release()
                 self._on_stream = self._keeper = None  # they lead back here: what is over shall go without a search
         if self._failure is not None:
             raise self._failure

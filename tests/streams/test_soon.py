@@ -1,0 +1,116 @@
+"""Functions that the event loop calls later, outside of any task."""
+
+from anyio import Event, current_time, fail_after, get_running_tasks, wait_all_tasks_blocked
+from anyio.lowlevel import checkpoint
+
+from p2pstack.streams.soon import soon_on_this_loop
+
+
+class Calls(list[str]):
+    """What was called, and somebody who waits for so many."""
+
+    def __init__(self) -> None:
+        self._wanted, self._event = 0, Event()
+
+    def add(self, name: str) -> None:
+        self.append(name)
+        if len(self) >= self._wanted:
+            self._event.set()
+
+    async def reach(self, number: int) -> None:
+        self._wanted, self._event = number, Event()
+        with fail_after(10):
+            while len(self) < number:
+                await self._event.wait()
+
+
+async def test_calls_in_order_and_not_at_once() -> None:
+    soon, calls = soon_on_this_loop(), Calls()
+    soon.call(lambda: calls.add("first"))
+    soon.call(lambda: calls.add("second"))
+    assert calls == []
+    await calls.reach(2)
+    assert calls == ["first", "second"]
+    soon.release()
+
+
+async def test_what_a_call_asks_for_comes_later_and_others_run_meanwhile() -> None:
+    soon, calls = soon_on_this_loop(), Calls()
+
+    def again() -> None:
+        calls.add("call")
+        if len(calls) < 1_000:
+            soon.call(again)
+
+    soon.call(again)
+    for _ in range(5):
+        await checkpoint()
+    assert len(calls) < 100
+    await calls.reach(1_000)
+    soon.release()
+
+
+async def test_timers_fire_in_the_order_of_their_times_and_not_before() -> None:
+    soon, calls = soon_on_this_loop(), Calls()
+    begin = current_time()
+    fired: list[float] = []
+
+    def fire(name: str) -> None:
+        fired.append(current_time() - begin)
+        calls.add(name)
+
+    late = soon.at(begin + 0.06, lambda: fire("late"))
+    never = soon.at(begin + 0.01, lambda: fire("never"))
+    soon.at(begin + 0.03, lambda: fire("early"))
+    soon.at(begin, lambda: fire("at once"))
+    assert late.when() == begin + 0.06
+    never.cancel()
+    await calls.reach(3)
+    assert calls == ["at once", "early", "late"]
+    assert all(took >= due - 0.002 for took, due in zip(fired, (0, 0.03, 0.06), strict=True))  # uvloop counts whole ms
+    late.cancel()
+    soon.release()
+
+
+async def test_a_timer_sooner_than_the_one_waited_for_is_in_time() -> None:
+    soon, calls = soon_on_this_loop(), Calls()
+    far = soon.at(current_time() + 1_000, lambda: calls.add("far"))
+    await wait_all_tasks_blocked()
+    soon.at(current_time() + 0.01, lambda: calls.add("near"))
+    await calls.reach(1)
+    assert calls == ["near"]
+    far.cancel()
+    soon.release()
+
+
+async def test_a_call_may_set_a_timer_and_a_timer_may_call() -> None:
+    soon, calls = soon_on_this_loop(), Calls()
+    soon.call(lambda: soon.at(current_time(), lambda: soon.call(lambda: calls.add("done"))) and None)
+    await calls.reach(1)
+    soon.release()
+
+
+async def test_many_users_take_one_task_at_most_which_ends_with_the_last() -> None:
+    before = len(get_running_tasks())
+    for _ in range(3):
+        users = [soon_on_this_loop() for _ in range(100)]
+        timers = [user.at(current_time() + 1_000, list) for user in users]
+        await wait_all_tasks_blocked()
+        assert len(get_running_tasks()) <= before + 1
+        for timer, user in zip(timers, users, strict=True):
+            timer.cancel()
+            user.release()
+        await wait_all_tasks_blocked()
+        assert len(get_running_tasks()) == before
+
+
+async def test_a_user_that_comes_as_the_last_one_goes_is_served() -> None:
+    calls = Calls()
+    first = soon_on_this_loop()
+    await wait_all_tasks_blocked()
+    first.release()
+    second = soon_on_this_loop()
+    second.call(lambda: calls.add("second"))
+    await calls.reach(1)
+    assert calls == ["second"]
+    second.release()
