@@ -146,8 +146,11 @@ class YamuxConnection(OverChannel):
     def wake_writer(self) -> None:
         """There is something to send."""
         if self.idle and self._soon is not None:
-            self.idle = False
-            self._soon.call(self._nudge)
+            if self.session.bytes_queued > _LITTLE:
+                self._rouse()
+            else:
+                self.idle = False
+                self._soon.call(self._nudge)
 
     def _nudge(self) -> None:
         """The turn of the event loop is over in which something was written. As a rule whoever wrote it has sent it,
