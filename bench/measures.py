@@ -176,7 +176,7 @@ def fan(everybody: list[Contender], plan: Plan) -> Iterable[tuple[str, Callable[
 
         def work(who: Contender = who) -> Figures:
             with listener(who) as up:
-                size = plan.bytes // 4
+                size = plan.bytes
                 line = client(who, "fan", up.addr, "--count", "64", "--bytes", str(size // 64))[-1]
                 single, _ = _perf(who, who, size)
                 return {
