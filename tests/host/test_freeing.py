@@ -8,9 +8,11 @@ import pytest
 from anyio import fail_after, wait_all_tasks_blocked
 
 from p2pstack import Host, Stream
-from p2pstack.abc.events import ConnectionEnded
+from p2pstack.abc.events import ConnectionEnded, PeerIdentified
 
-TIMES = 5
+TIMES = 10
+#: Less than one object in a circle for each time.
+FEW = 5
 
 
 @pytest.fixture
@@ -35,11 +37,14 @@ async def test_connections_and_streams_leave_nothing_to_search_for(
     server.handle("/echo/1.0.0", handler=echo)
     async with server, new_host() as client:
         (addr,) = await server.listen(transport)
-        with fail_after(20), server.events.subscribe(ConnectionEnded) as ended:
-            for time in range(TIMES):
+        kinds = (PeerIdentified, ConnectionEnded)
+        with fail_after(20), server.events.subscribe(*kinds) as there, client.events.subscribe(*kinds) as here:
+            for time in range(TIMES + 1):
                 if time == 1:
                     garbage()  # what the first time leaves is there once
                 connection = await client.connect(addr)
+                await anext(here)
+                await anext(there)
                 for _ in range(2):
                     async with await connection.open_stream("/echo/1.0.0") as stream:
                         await stream.send(b"hello")
@@ -48,6 +53,7 @@ async def test_connections_and_streams_leave_nothing_to_search_for(
                         assert [chunk async for chunk in stream] == []
                 await connection.aclose()
                 del connection, stream
-                await anext(ended)
+                await anext(here)
+                await anext(there)
                 await wait_all_tasks_blocked()
-            assert garbage() < TIMES
+            assert garbage() < FEW

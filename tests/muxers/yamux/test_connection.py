@@ -69,8 +69,7 @@ async def test_measures_the_round_trip_once_data_flows(connected: Any) -> None:
     async with connected() as (one, other):
         stream = await one.open()
         await stream.send(bytes(200_000))
-        await other.accept()
-        theirs = other.connection.session.streams.get(1).owner
+        theirs = await other.accept()
         received = 0
         while received < 200_000:
             received += len(await theirs.receive())

@@ -36,7 +36,7 @@ from p2pstack.abc.security import SecureChannel
 from p2pstack.errors import ConnectionClosed, LimitExceeded, P2PError, RemoteProtocolError
 from p2pstack.muxers.over_channel import OverChannel
 from p2pstack.muxers.yamux.config import YamuxConfig
-from p2pstack.muxers.yamux.events import StreamOpened, StreamReadable, StreamWritable
+from p2pstack.muxers.yamux.events import SlotFreed, StreamOpened, StreamReadable
 from p2pstack.muxers.yamux.frames import GoAwayCode
 from p2pstack.muxers.yamux.keeper import Keeper
 from p2pstack.muxers.yamux.session import Session
@@ -198,17 +198,14 @@ class YamuxConnection(OverChannel):
         """Pass on what the last call changed: events to whom they concern, frames to the writer."""
         session = self.session
         for event in session.events():
-            if isinstance(event, StreamReadable):
-                if event.stream.owner is not None:
-                    event.stream.owner.wake_reader()
-            elif isinstance(event, StreamWritable):
-                if event.stream.owner is not None:
-                    event.stream.owner.wake_sender()
-            elif isinstance(event, StreamOpened):
+            if isinstance(event, StreamOpened):
                 self._accept(event.stream)
-            elif self._slot is not None:
-                self._slot.set()
-                self._slot = None
+            elif isinstance(event, SlotFreed):
+                if self._slot is not None:
+                    self._slot.set()
+                    self._slot = None
+            elif (owner := event.stream.owner()) is not None:
+                owner.wake_reader() if isinstance(event, StreamReadable) else owner.wake_sender()
         if self.idle and session.wants_to_send:
             self.wake_writer()
 

@@ -57,7 +57,7 @@ class Lifecycle:
             if size <= 0 or not stream.unread:
                 break
             size -= stream.unread
-            owner = owner or stream.owner
+            owner = owner or stream.owner()
             self.reset_here(stream, 0, self._config.budget.exceeded(used))
         if owner is not None:
             owner.settle()

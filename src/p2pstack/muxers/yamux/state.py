@@ -16,6 +16,7 @@ both          any                                    reset: RST came or went; wh
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from p2pstack.errors import LimitExceeded
@@ -23,6 +24,10 @@ from p2pstack.muxers.yamux.config import INITIAL_WINDOW
 from p2pstack.muxers.yamux.window import ReceiveWindow
 
 __all__ = ["StreamState"]
+
+
+def _nobody() -> None:
+    """The owner of a stream that has none."""
 
 
 class StreamState:
@@ -90,8 +95,8 @@ class StreamState:
         self.ended = False
         #: why it was reset here, where a limit did it
         self.error: LimitExceeded | None = None
-        #: whatever the driver wants to find by it; None once the application has closed the stream
-        self.owner: Any = None
+        #: gives whatever the driver wants to find by it, or None: a weak reference, for that leads here
+        self.owner: Callable[[], Any] = _nobody
 
     @property
     def reset(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from anyio import BusyResourceError, ClosedResourceError, EndOfStream, Event, get_cancelled_exc_class
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
@@ -42,7 +43,7 @@ class YamuxStream(MuxedStream):
         self._connection = connection
         self._session = connection.session
         self._state = state
-        state.owner = self
+        state.owner = ref(self)
         self._closed = False
         self._credit = _YIELD_AFTER
         self._readable: Event | None = None
@@ -219,9 +220,6 @@ class YamuxStream(MuxedStream):
                 self._connection.flush()  # the answer of a handler that is done
             self.wake_reader()
             self.wake_sender()
-            state.owner = (
-                None  # nobody waits any more, and what leads in a circle is not freed until it is searched for
-            )
 
     def wake_reader(self) -> None:
         """There is something to read, or an end. Called by the connection."""
