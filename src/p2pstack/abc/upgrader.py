@@ -10,8 +10,10 @@ __all__ = ["Upgrader"]
 
 
 class Upgrader(ABC):
-    """Secures and multiplexes a raw stream, under one deadline for the whole. A transport that brings both of its own
-    (QUIC) never calls it."""
+    """Secures and multiplexes a raw stream. A transport that brings both of its own (QUIC) never calls it.
+
+    The deadline is that of whoever dials or accepts: one for the whole, from the first packet on. An upgrade that is
+    cancelled closes its stream."""
 
     @abstractmethod
     async def upgrade_outbound(self, stream: RawStream, *, peer: PeerId | None) -> MuxedConnection:
@@ -20,7 +22,6 @@ class Upgrader(ABC):
         :raises NegotiationError: no security protocol or muxer in common
         :raises SecurityError: the handshake failed
         :raises PeerIdMismatch: somebody other than `peer` answered
-        :raises TimeoutError: the deadline passed
         """
 
     @abstractmethod

@@ -15,7 +15,7 @@ class SwarmConfig:
     """
 
     upgrade_timeout: float = 10.0
-    """From the first byte of a connection to the muxer, in all: a slow or silent peer holds a slot no longer."""
+    """For a peer that dialled us to be known and multiplexed, in all: a slow or silent one holds a slot no longer."""
 
     negotiation_timeout: float = 10.0
     """For a peer to say which protocol its new stream speaks, and to answer what we proposed on ours."""

@@ -1,12 +1,13 @@
 """What has arrived and is not upgraded yet: bounded, so that silent strangers cannot fill the host.
 
-The oldest makes room for the newest: an honest peer is upgraded within some round trips, a silent one gets ever older.
+One that takes too long is cancelled. Where there are too many, the oldest makes room for the newest: an honest peer is
+upgraded within some round trips, a silent one gets ever older.
 """
 
 from collections import Counter
 from ipaddress import ip_address
 
-from anyio import CancelScope
+from anyio import CancelScope, current_time
 
 from p2pstack.abc.events import EventBus, LimitHit
 from p2pstack.swarm.config import SwarmConfig
@@ -19,11 +20,11 @@ class Pending:
 
     __slots__ = ("ip", "scope")
 
-    def __init__(self, ip: str | None) -> None:
+    def __init__(self, ip: str | None, *, deadline: float) -> None:
         #: counted under this address; None is counted under none
         self.ip = ip
         #: what the upgrade runs in
-        self.scope = CancelScope()
+        self.scope = CancelScope(deadline=deadline)
 
 
 class PendingInbound:
@@ -46,7 +47,7 @@ class PendingInbound:
             self._drop_oldest("inbound connections not yet upgraded, of one IP address", per_ip, ip)
         if len(self._under_way) >= in_all:
             self._drop_oldest("inbound connections not yet upgraded", in_all, None)
-        pending = Pending(ip)
+        pending = Pending(ip, deadline=current_time() + self._config.upgrade_timeout)
         self._under_way[pending] = None
         if ip is not None:
             self._per_ip[ip] += 1

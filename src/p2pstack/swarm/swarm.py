@@ -68,7 +68,7 @@ class Swarm(AsyncContextManagerMixin):
         self._config = config or SwarmConfig()
         self._gater = gater or ConnectionGater()
         self._peerstore = peerstore
-        self._upgrader = ConnectionUpgrader(security=security, muxers=muxers, timeout=self._config.upgrade_timeout)
+        self._upgrader = ConnectionUpgrader(security=security, muxers=muxers)
         self._dialer = Dialer(
             local_peer,
             transports=self._transports,

@@ -7,7 +7,7 @@ both sides offer their muxers within the handshake, nothing is left to negotiate
 from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
-from anyio import BrokenResourceError, CancelScope, ClosedResourceError, EndOfStream, fail_after
+from anyio import BrokenResourceError, CancelScope, ClosedResourceError, EndOfStream
 
 from p2pstack.abc.bytestream import RawStream
 from p2pstack.abc.muxer import MuxedConnection, StreamMuxer
@@ -24,40 +24,33 @@ T = TypeVar("T")
 
 
 class ConnectionUpgrader(Upgrader):
-    """Upgrades under one deadline for the whole, and closes what it could not upgrade.
+    """Upgrades, and closes what it could not upgrade.
 
     :param security: the best first
     :param muxers: the best first
-    :param timeout: seconds
     :raises LocalProtocolError: there is none of the one or the other
     """
 
-    __slots__ = ("_muxer_ids", "_muxers", "_security", "_timeout")
+    __slots__ = ("_muxer_ids", "_muxers", "_security")
 
-    def __init__(
-        self, *, security: Sequence[SecureTransport], muxers: Sequence[StreamMuxer], timeout: float = 10.0
-    ) -> None:
+    def __init__(self, *, security: Sequence[SecureTransport], muxers: Sequence[StreamMuxer]) -> None:
         if not security or not muxers:
             raise LocalProtocolError("expected at least one security protocol and one muxer")
         self._security = {transport.protocol: transport for transport in security}
         self._muxers = {muxer.protocol: muxer for muxer in muxers}
         self._muxer_ids = tuple(self._muxers)
-        self._timeout = timeout
 
     async def upgrade_outbound(self, stream: RawStream, *, peer: PeerId | None) -> MuxedConnection:
-        return await self._bounded(stream, self._outbound(stream, peer))
+        return await self._upgrade(stream, self._outbound(stream, peer))
 
     async def upgrade_inbound(self, stream: RawStream) -> MuxedConnection:
-        return await self._bounded(stream, self._inbound(stream))
+        return await self._upgrade(stream, self._inbound(stream))
 
-    async def _bounded(self, stream: RawStream, upgrade: Awaitable[T]) -> T:
+    async def _upgrade(self, stream: RawStream, upgrade: Awaitable[T]) -> T:
         done = False
         try:
-            with fail_after(self._timeout):
-                result = await upgrade
+            result = await upgrade
             done = True
-        except TimeoutError as error:
-            raise TimeoutError(f"the connection was not upgraded within {self._timeout:g} s") from error
         except EndOfStream as error:
             raise SecurityError("the peer closed the connection during the upgrade") from error
         except (BrokenResourceError, ClosedResourceError) as error:

@@ -48,9 +48,7 @@ class TransportConformance(Conformance):
 
     def _upgrader(self, key: PrivateKey) -> Upgrader:
         """What a transport is given that has no security of its own; those that have one do not call it."""
-        return ConnectionUpgrader(
-            security=[make(key) for make in defaults.security()], muxers=defaults.muxers(), timeout=5.0
-        )
+        return ConnectionUpgrader(security=[make(key) for make in defaults.security()], muxers=defaults.muxers())
 
     @asynccontextmanager
     async def _listening(self) -> AsyncGenerator[tuple[Transport, Listener, PrivateKey]]:
