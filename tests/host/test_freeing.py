@@ -11,8 +11,8 @@ from p2pstack import Host, Stream
 from p2pstack.abc.events import ConnectionEnded, PeerIdentified
 
 TIMES = 10
-#: Less than one object in a circle for each time.
-FEW = 5
+#: Objects: the smallest circle there was, of a key and its peer id, left ten each time.
+FEW = 3 * TIMES
 
 
 @pytest.fixture
