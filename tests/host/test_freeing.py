@@ -51,6 +51,8 @@ async def test_connections_and_streams_leave_nothing_to_search_for(
                         assert await stream.receive() == b"hello"
                         await stream.send_eof()
                         assert [chunk async for chunk in stream] == []
+                async with await connection.open_stream("/echo/1.0.0") as stream:
+                    await stream.send(b"whose answer nobody reads")
                 await connection.aclose()
                 del connection, stream
                 await anext(here)

@@ -18,10 +18,6 @@ __all__ = ["Soon", "Timer", "soon_on_this_loop"]
 class Timer(Protocol):
     """A call that is due at a time."""
 
-    def when(self) -> float:
-        """The time, by the clock of the event loop."""
-        ...
-
     def cancel(self) -> None:
         """Let it be."""
         ...

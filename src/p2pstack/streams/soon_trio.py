@@ -27,15 +27,11 @@ _caller: RunVar["_Caller"] = RunVar("p2pstack_caller")
 
 
 class _Timer:
-    __slots__ = ("_when", "function")
+    __slots__ = ("function",)
 
-    def __init__(self, when: float, function: Callable[[], None]) -> None:
-        self._when = when
+    def __init__(self, function: Callable[[], None]) -> None:
         #: None: cancelled, or called
         self.function: Callable[[], None] | None = function
-
-    def when(self) -> float:
-        return self._when
 
     def cancel(self) -> None:
         self.function = None
@@ -73,10 +69,11 @@ class _Caller:
         self._wake()
 
     def at(self, when: float, function: Callable[[], None]) -> _Timer:
-        timer = _Timer(when, function)
-        heappush(self._timers, (when, next(self._number), timer))
-        if self._scope is not None and when < self._scope.deadline:
-            self._scope.deadline = when
+        timer = _Timer(function)
+        if when < inf:
+            heappush(self._timers, (when, next(self._number), timer))
+            if self._scope is not None and when < self._scope.deadline:
+                self._scope.deadline = when
         return timer
 
     def _wake(self) -> None:
@@ -85,23 +82,28 @@ class _Caller:
             reschedule(parked)
 
     async def _run(self) -> None:
-        while self._users:
+        while self._users or self._calls:
             self._call_due()
             with trio.move_on_at(self._next_due()) as self._scope:
-                while self._users:
-                    calls, self._calls = self._calls, []
-                    for function in calls:
-                        function()
+                while self._users or self._calls:
+                    self._call_waiting()
                     if self._calls:
                         await cancel_shielded_checkpoint()
+                        self._call_due()
                     elif self._users:
                         self._parked = current_task()
                         await wait_task_rescheduled(self._unpark)
+        self._timers.clear()
         self._running = False
 
     def _unpark(self, _: object) -> Abort:
         self._parked = None
         return Abort.SUCCEEDED
+
+    def _call_waiting(self) -> None:
+        calls, self._calls = self._calls, []
+        for function in calls:
+            function()
 
     def _call_due(self) -> None:
         timers, now = self._timers, trio.current_time()

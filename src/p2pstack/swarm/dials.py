@@ -99,7 +99,7 @@ class SharedDials:
         connection = await self._establish(dial)
         del dial  # not needed for as long as the connection lives
         if connection is not None:
-            await cancel_shielded_checkpoint()  # those who wait for it have it first
+            await cancel_shielded_checkpoint()  # those who wait for it first (trio: as it happens)
             await connection.serve()
 
     async def _establish(self, dial: _Dial) -> SwarmConnection | None:
@@ -107,7 +107,7 @@ class SharedDials:
         try:
             with dial.scope:
                 muxed, endpoints = await self._dialer.dial(dial.peer, dial.addrs)
-                dial.done.set()  # they run next, before those whom `admit` tells of the connection
+                dial.done.set()  # so that they run before those whom `admit` tells of the connection
                 dial.connection = self._admit(muxed, endpoints, Direction.OUTBOUND)
         except P2PError as error:
             dial.error = error

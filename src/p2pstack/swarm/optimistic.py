@@ -135,8 +135,17 @@ class OptimisticStream(MuxedStream):
     def reset(self, code: int = 0) -> None:
         self._proposal = b""
         self._muxed.reset(code)
+        self._retire()
 
     async def aclose(self) -> None:
-        if self._proposal and not self._muxed.ended:
-            await self._propose()
-        await self._muxed.aclose()
+        try:
+            if self._proposal and not self._muxed.ended:
+                await self._propose()
+            await self._muxed.aclose()
+        finally:
+            self._retire()
+
+    def _retire(self) -> None:
+        """What is over needs nobody to stand in, and would lead in a circle, which is not freed without a search."""
+        self._owner.proposed(self._muxed)
+        self._owner.confirmed(self._muxed)

@@ -14,18 +14,19 @@ class Keeper:
     :param deadline: when to look first
     """
 
-    __slots__ = ("_look", "_soon", "_timer")
+    __slots__ = ("_deadline", "_look", "_soon", "_timer")
 
     def __init__(self, soon: Soon, look: Callable[[], float | None], *, deadline: float) -> None:
         self._soon = soon
         self._look = look
-        self._timer: Timer | None = soon.at(deadline, self._fire)
+        self._timer: Timer | None = None
+        self._set(deadline)
 
     def hasten(self, deadline: float) -> None:
         """Look at `deadline` at the latest."""
-        if self._timer is not None and self._timer.when() > deadline:
+        if self._timer is not None and self._deadline > deadline:
             self._timer.cancel()
-            self._timer = self._soon.at(deadline, self._fire)
+            self._set(deadline)
 
     def stop(self) -> None:
         """Look no more."""
@@ -33,8 +34,12 @@ class Keeper:
             self._timer.cancel()
             self._timer = None
 
+    def _set(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._timer = self._soon.at(deadline, self._fire)
+
     def _fire(self) -> None:
         self._timer = None
         deadline = self._look()
         if deadline is not None:
-            self._timer = self._soon.at(deadline, self._fire)
+            self._set(deadline)

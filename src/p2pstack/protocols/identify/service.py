@@ -154,7 +154,7 @@ class Identify:
             outcome = self._learn(host, connection, description, pushed=False)
         except _FAILURES as error:
             logger.debug("peer %s was not identified: %s", connection.remote_peer, error)
-            outcome = error.with_traceback(None)  # whose frames hold all that is at hand here
+            outcome = _without_frames(error)
         finally:
             self._asking.remove(connection)
         if connection.closed:
@@ -287,6 +287,12 @@ class Identify:
         if self._host is None:
             raise LocalProtocolError("Identify is not running: give it to a host")
         return self._host
+
+
+def _without_frames(error: Exception) -> Exception:
+    """An error to keep: the frames that it came through hold all that was at hand there."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error
 
 
 class _Changed:
