@@ -13,8 +13,8 @@ HAS := $(VENV)/.has
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PINNED := --constraint constraints.txt --build-constraint constraints.txt
 COVERED := 95
-# A worker for each core. Many tests wait, for a process or a clock: ARGS="-n 4" is quicker on two cores.
-PYTEST = pytest -n auto --dist worksteal $(ARGS)
+# Two workers for each core: many tests wait, for a process or a clock.
+PYTEST = pytest -n $$((2 * $$(getconf _NPROCESSORS_ONLN))) --dist worksteal $(ARGS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
