@@ -2,8 +2,9 @@
 
 The package goes through the tokens of the pattern. What these mix, encrypt and hash is done here, with libsodium
 (X25519: half the time of OpenSSL for a new key, the same for an exchange) and OpenSSL (ChaCha20-Poly1305, SHA-256,
-HKDF), on plain bytes, where the package has an object for each key, hash and cipher: that takes as long as half of the
-cryptography. Ephemeral keys can be made from given bytes, which makes a handshake replayable.
+HKDF), on plain bytes. The package has an object for each key, hash and cipher: a tenth of a handshake, and a quarter of
+the time that importing this library took. Ephemeral keys can be made from given bytes, which makes a handshake
+replayable.
 
 Source: the Noise Protocol Framework, revision 34.
 """
