@@ -1,7 +1,7 @@
 """Functions to be called later by the event loop: soon, or at a time.
 
-It is a tenth of the price of a task that waits, and of its size. asyncio and uvloop can do it by themselves; on trio one
-task does it for all (`soon_trio.py`).
+That is a tenth of the price of a task that waits, and of its size. asyncio and uvloop can do it by themselves; on trio
+one task does it for all (`soon_trio.py`).
 """
 
 import sys
