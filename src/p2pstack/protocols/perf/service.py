@@ -10,8 +10,9 @@ from p2pstack.protocols.perf.messages import HEADER_SIZE, PERF, decode_header
 
 __all__ = ["Perf"]
 
-#: The deadline moves after this many chunks: moving it for each would be felt.
-_CHUNKS_A_DEADLINE = 16
+#: Whether the deadline is to move is looked at after so many chunks, and it moves by at least this part of itself: more
+#: would be felt.
+_CHUNKS_A_LOOK, _PART = 16, 1 / 60
 
 
 class Perf:
@@ -20,7 +21,7 @@ class Perf:
 
     :param chunk_size: bytes sent at a time
     :param max_streams_per_peer: inbound streams of one peer; a further one is reset
-    :param stall_timeout: seconds a client may take for 16 chunks
+    :param stall_timeout: seconds a client may take for 16 chunks, to a sixtieth
     """
 
     def __init__(
@@ -37,19 +38,25 @@ class Perf:
         task_status.started()
 
     async def _serve(self, stream: Stream) -> None:
-        with CancelScope() as scope:
+        with CancelScope(deadline=current_time() + self._stall_timeout) as scope:
             wanted = await self._receive(stream, scope)
             await self._send(stream, wanted, scope)
             return
         stream.reset()
+
+    def _extend(self, scope: CancelScope) -> None:
+        """The client does not stall."""
+        deadline = current_time() + self._stall_timeout
+        if deadline - scope.deadline >= self._stall_timeout * _PART:
+            scope.deadline = deadline
 
     async def _receive(self, stream: Stream, scope: CancelScope) -> int:
         """How many bytes are wanted, when all that was sent up has come."""
         header = b""
         chunks = 0
         while True:
-            if not chunks % _CHUNKS_A_DEADLINE:
-                scope.deadline = current_time() + self._stall_timeout
+            if not chunks % _CHUNKS_A_LOOK:
+                self._extend(scope)
             chunks += 1
             try:
                 data = await stream.receive()
@@ -65,8 +72,8 @@ class Perf:
         zeros = self._zeros
         size = len(zeros)
         for chunk in range(wanted // size):
-            if not chunk % _CHUNKS_A_DEADLINE:
-                scope.deadline = current_time() + self._stall_timeout
+            if not chunk % _CHUNKS_A_LOOK:
+                self._extend(scope)
             await stream.send(zeros)
         if rest := wanted % size:
             await stream.send(zeros[:rest])
