@@ -85,7 +85,7 @@ def test_files_go_from_mouth_to_ear(run: Run, sound: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("answer", ["no\n", "", "y" * 2_000], ids=["no", "nothing", "a line without end"])
 def test_who_does_not_say_yes_declines(run: Run, sound: Path, tmp_path: Path, answer: str) -> None:
     with subprocess.Popen(
-        [*COMMAND, "--listen", LOOPBACK, "--json", "--data", str(tmp_path / "ann")],
+        [*COMMAND, "--listen", LOOPBACK, "--input", str(sound), "--json", "--data", str(tmp_path / "ann")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -130,8 +130,9 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("silent")
-def test_without_any_sound_there_is_no_call(run: Run) -> None:
-    code, _, err = run("/ip4/127.0.0.1/tcp/1")
+@pytest.mark.parametrize("arguments", [("/ip4/127.0.0.1/tcp/1",), ("--listen", "/ip4/127.0.0.1/tcp/0")])
+def test_without_any_sound_there_is_no_call(run: Run, arguments: tuple[str, ...]) -> None:
+    code, _, err = run(*arguments)
     assert code == 1
     assert "there is neither microphone nor speaker here: give --input FILE, --output FILE.wav or both" in err
 
@@ -166,9 +167,31 @@ def test_devices_are_used_where_there_are_some(monkeypatch: pytest.MonkeyPatch) 
         def start(self) -> None: ...
         def close(self) -> None: ...
 
-    module = SimpleNamespace(RawInputStream=Stream, RawOutputStream=Stream)
+    module = SimpleNamespace(RawInputStream=Stream, RawOutputStream=Stream, PortAudioError=LookupError)
     monkeypatch.setattr("p2pstack.apps.call.sound.portaudio", lambda: module)
     sounds = _Call(Output(as_json=True), source=None, target=None, name="")._open_sounds()
     assert sounds.microphone is not None
     assert sounds.speaker is not None
     sounds.close()
+
+
+def test_a_microphone_is_closed_where_the_speaker_cannot_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    from p2pstack.apps.call.command import _Call
+    from p2pstack.cli.output import Output
+
+    closed: list[str] = []
+
+    class Stream:
+        def __init__(self, **settings: Any) -> None: ...
+        def start(self) -> None: ...
+        def close(self) -> None:
+            closed.append("microphone")
+
+    def refuse(**settings: Any) -> None:
+        raise LookupError("Device unavailable")
+
+    module = SimpleNamespace(RawInputStream=Stream, RawOutputStream=refuse, PortAudioError=LookupError)
+    monkeypatch.setattr("p2pstack.apps.call.sound.portaudio", lambda: module)
+    with pytest.raises(OSError, match="the speaker of this machine failed: Device unavailable"):
+        _Call(Output(as_json=True), source=None, target=None, name="")._open_sounds()
+    assert closed == ["microphone"]

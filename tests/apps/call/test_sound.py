@@ -135,6 +135,25 @@ class PortAudio:
     """The module `sounddevice`."""
 
     RawInputStream = RawOutputStream = Device
+    PortAudioError = LookupError
+
+
+async def test_a_device_that_fails_is_told_as_a_file_that_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    microphone, speaker = DeviceMicrophone(PortAudio, clock=lambda: 0.0), DeviceSpeaker(PortAudio, clock=lambda: 0.0)
+
+    def fail(*arguments: Any) -> None:
+        raise LookupError("Device unavailable")
+
+    for name in ("read", "write", "start"):
+        monkeypatch.setattr(Device, name, fail)
+    with anyio.fail_after(120):
+        with pytest.raises(OSError, match="the microphone of this machine failed: Device unavailable"):
+            await microphone.listen()
+        with pytest.raises(OSError, match="the speaker of this machine failed: Device unavailable"):
+            await speaker.play(b"xy")
+    for device in (DeviceMicrophone, DeviceSpeaker):
+        with pytest.raises(OSError, match="Device unavailable"):
+            device(PortAudio, clock=lambda: 0.0)
 
 
 async def test_devices_are_microphone_and_speaker() -> None:

@@ -77,8 +77,11 @@ class _Call:
     ) -> None:
         from p2pstack import Host, Neighbours
         from p2pstack.apps.call.service import Phone
+        from p2pstack.apps.call.sound import portaudio
         from p2pstack.apps.storage import data_folder, identity
 
+        if not self._source and not self._target and portaudio() is None:
+            raise Failed("there is neither microphone nor speaker here: give --input FILE, --output FILE.wav or both")
         output = self._output
         phone = Phone(
             name=self._name,
@@ -119,17 +122,20 @@ class _Call:
         from p2pstack.apps.call.sound import DeviceMicrophone, DeviceSpeaker, FileMicrophone, FileSpeaker, portaudio
 
         module = None if self._source and self._target else portaudio()
-        if module is None and not self._source and not self._target:
-            raise Failed("there is neither microphone nor speaker here: give --input FILE, --output FILE.wav or both")
         microphone = speaker = None
         if self._source is not None:
             microphone = FileMicrophone(self._source, clock=time)
         elif module is not None:
             microphone = DeviceMicrophone(module, clock=time)
-        if self._target is not None:
-            speaker = FileSpeaker(self._target, clock=time)
-        elif module is not None:
-            speaker = DeviceSpeaker(module, clock=time)
+        try:
+            if self._target is not None:
+                speaker = FileSpeaker(self._target, clock=time)
+            elif module is not None:
+                speaker = DeviceSpeaker(module, clock=time)
+        except OSError:
+            if microphone is not None:
+                microphone.close()
+            raise
         for what, sound in (("microphone: nothing is said", microphone), ("speaker: nothing is heard", speaker)):
             if sound is None:
                 self._output.say(f"there is no {what}")

@@ -3,8 +3,8 @@
 A file takes its time: 20 ms of it are there after 20 ms. So all that is measured holds as for a microphone.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from itertools import chain
 from os import SEEK_END
 from pathlib import Path
@@ -165,22 +165,35 @@ def portaudio() -> Any | None:
         return None
 
 
+@contextmanager
+def _failing_as_files_do(module: Any, what: str) -> Generator[None]:
+    """:raises OSError: PortAudio failed"""
+    try:
+        yield
+    except module.PortAudioError as error:
+        raise OSError(f"the {what} of this machine failed: {error}") from error
+
+
 class DeviceMicrophone:
     """The microphone of this machine.
 
     :param module: as `portaudio` gives it
     :param clock: seconds since 1970
+    :raises OSError: it cannot be opened; also from `listen`, when it fails
     """
 
     def __init__(self, module: Any, *, clock: Callable[[], float]) -> None:
-        self._stream = module.RawInputStream(
-            samplerate=RATE, blocksize=SAMPLES, channels=1, dtype="int16", latency="low"
-        )
-        self._stream.start()
+        self._module = module
+        with _failing_as_files_do(module, "microphone"):
+            self._stream = module.RawInputStream(
+                samplerate=RATE, blocksize=SAMPLES, channels=1, dtype="int16", latency="low"
+            )
+            self._stream.start()
         self._clock = clock
 
     async def listen(self) -> tuple[float, bytes] | None:
-        data, _ = await to_thread.run_sync(self._stream.read, SAMPLES)
+        with _failing_as_files_do(self._module, "microphone"):
+            data, _ = await to_thread.run_sync(self._stream.read, SAMPLES)
         return self._clock() - FRAME - float(self._stream.latency), bytes(data)
 
     def close(self) -> None:
@@ -191,17 +204,20 @@ class DeviceSpeaker:
     """The speaker of this machine. As `DeviceMicrophone`."""
 
     def __init__(self, module: Any, *, clock: Callable[[], float]) -> None:
-        self._stream = module.RawOutputStream(
-            samplerate=RATE, blocksize=SAMPLES, channels=1, dtype="int16", latency="low"
-        )
-        self._stream.start()
+        self._module = module
+        with _failing_as_files_do(module, "speaker"):
+            self._stream = module.RawOutputStream(
+                samplerate=RATE, blocksize=SAMPLES, channels=1, dtype="int16", latency="low"
+            )
+            self._stream.start()
         self._clock = clock
 
     async def turn(self) -> float:
         return self._clock() + float(self._stream.latency)
 
     async def play(self, pcm: bytes) -> None:
-        await to_thread.run_sync(self._stream.write, pcm)
+        with _failing_as_files_do(self._module, "speaker"):
+            await to_thread.run_sync(self._stream.write, pcm)
 
     def close(self) -> None:
         self._stream.close()
