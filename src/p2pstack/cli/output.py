@@ -14,7 +14,10 @@ from rich.table import Table
 if TYPE_CHECKING:
     from p2pstack.abc.host import Host
 
-__all__ = ["Output", "OutputClosed", "complain", "discard_output", "grid", "milliseconds", "rate"]
+__all__ = ["Output", "OutputClosed", "complain", "discard_output", "grid", "milliseconds", "printable", "rate"]
+
+#: what lays out the lines that we write
+_BLANK = "\n\t"
 
 
 class OutputClosed(Exception):
@@ -57,7 +60,7 @@ class Output:
 
     def say(self, text: str, *, style: str | None = None) -> None:
         """A line for a person, never wrapped: addresses are made to be copied."""
-        self.console.print(escape(_printable(text)), style=style, soft_wrap=True)
+        self.console.print(escape(printable(text, also=_BLANK)), style=style, soft_wrap=True)
 
     def show(self, renderable: RenderableType) -> None:
         """A table or the like for a person."""
@@ -68,18 +71,22 @@ class Output:
         for name, value in rows.items():
             label = name.replace("_", " ")
             for element in [value] if value is None or isinstance(value, str) else value or [None]:
-                self.console.print(f"[bold]{label:<18}[/bold]{escape(_printable(element or 'none'))}", soft_wrap=True)
+                fact = escape(printable(element or "none", also=_BLANK))
+                self.console.print(f"[bold]{label:<18}[/bold]{fact}", soft_wrap=True)
                 label = ""
 
 
-def _printable(text: str) -> str:
-    """Names are made by strangers: what would speak to the terminal is not for it."""
-    return "".join(sign if sign.isprintable() or sign in "\n\t" else "?" for sign in text)
+def printable(text: str, *, also: str = "") -> str:
+    """Names are made by strangers: what would speak to the terminal is not for it.
+
+    :param also: signs that may stay all the same
+    """
+    return "".join(sign if sign.isprintable() or sign in also else "?" for sign in text)
 
 
 def complain(text: str) -> None:
     """One line on standard error."""
-    line = _printable("; ".join(part.strip() for part in text.splitlines() if part.strip()))
+    line = printable("; ".join(part.strip() for part in text.splitlines() if part.strip()), also=_BLANK)
     print(f"p2pstack: {line}", file=sys.stderr, flush=True)
 
 

@@ -44,9 +44,9 @@ def soon_on_this_loop() -> Soon:
     loop = current_token().native_token
     if isinstance(loop, AbstractEventLoop):
         return _SoonOnAsyncio(loop)
-    from p2pstack.streams.soon_trio import SoonOnTrio  # trio need not be installed
+    from p2pstack.streams.soon_trio import soon_on_trio  # trio need not be installed
 
-    return SoonOnTrio()
+    return soon_on_trio()
 
 
 class _SoonOnAsyncio:

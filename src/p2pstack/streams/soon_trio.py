@@ -21,9 +21,21 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
-__all__ = ["SoonOnTrio"]
+__all__ = ["soon_on_trio"]
 
-_caller: RunVar["_Caller"] = RunVar("p2pstack_caller")
+
+_of_this_loop: RunVar["_SoonOnTrio"] = RunVar("p2pstack_soon")
+
+
+def soon_on_trio() -> "_SoonOnTrio":
+    """For a new user, who shares it with all others of the event loop."""
+    try:
+        soon = _of_this_loop.get()
+    except LookupError:
+        soon = _SoonOnTrio()
+        _of_this_loop.set(soon)
+    soon.enter()
+    return soon
 
 
 class _Timer:
@@ -37,7 +49,7 @@ class _Timer:
         self.function = None
 
 
-class _Caller:
+class _SoonOnTrio:
     """The task, and what it is to call."""
 
     __slots__ = ("_calls", "_number", "_parked", "_running", "_scope", "_timers", "_users")
@@ -58,7 +70,7 @@ class _Caller:
             self._running = True
             spawn_system_task(self._run, name="p2pstack soon")
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """One user less."""
         self._users -= 1
         if not self._users:
@@ -118,24 +130,3 @@ class _Caller:
         while timers and timers[0][2].function is None:
             heappop(timers)
         return timers[0][0] if timers else inf
-
-
-class SoonOnTrio:
-    __slots__ = ("_caller",)
-
-    def __init__(self) -> None:
-        try:
-            self._caller = _caller.get()
-        except LookupError:
-            self._caller = _Caller()
-            _caller.set(self._caller)
-        self._caller.enter()
-
-    def call(self, function: Callable[[], None]) -> None:
-        self._caller.call(function)
-
-    def at(self, when: float, function: Callable[[], None]) -> _Timer:
-        return self._caller.at(when, function)
-
-    def release(self) -> None:
-        self._caller.leave()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, BadParameter, Option, Typer
 
 from p2pstack.cli.options import Connect, Data, Json, Listen, Loop, end
-from p2pstack.cli.output import Output
+from p2pstack.cli.output import Output, printable
 from p2pstack.cli.run import Backend, Failed, run
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class _Call:
             State.TALKING: f"talking to {name or peer}; ctrl-c hangs up",
             State.OVER: "over",
         }[state]
-        self._output.say("".join(sign if sign.isprintable() else "?" for sign in text))
+        self._output.say(printable(text))
 
     def _tell_quality(self, quality: "Quality") -> None:
         from dataclasses import asdict

@@ -174,6 +174,13 @@ def _failing_as_files_do(module: Any, what: str) -> Generator[None]:
         raise OSError(f"the {what} of this machine failed: {error}") from error
 
 
+def _started(make: Callable[..., Any]) -> Any:
+    """A stream of PortAudio, in or out, that runs."""
+    stream = make(samplerate=RATE, blocksize=SAMPLES, channels=1, dtype="int16", latency="low")
+    stream.start()
+    return stream
+
+
 class DeviceMicrophone:
     """The microphone of this machine.
 
@@ -185,10 +192,7 @@ class DeviceMicrophone:
     def __init__(self, module: Any, *, clock: Callable[[], float]) -> None:
         self._module = module
         with _failing_as_files_do(module, "microphone"):
-            self._stream = module.RawInputStream(
-                samplerate=RATE, blocksize=SAMPLES, channels=1, dtype="int16", latency="low"
-            )
-            self._stream.start()
+            self._stream = _started(module.RawInputStream)
         self._clock = clock
 
     async def listen(self) -> tuple[float, bytes] | None:
@@ -206,10 +210,7 @@ class DeviceSpeaker:
     def __init__(self, module: Any, *, clock: Callable[[], float]) -> None:
         self._module = module
         with _failing_as_files_do(module, "speaker"):
-            self._stream = module.RawOutputStream(
-                samplerate=RATE, blocksize=SAMPLES, channels=1, dtype="int16", latency="low"
-            )
-            self._stream.start()
+            self._stream = _started(module.RawOutputStream)
         self._clock = clock
 
     async def turn(self) -> float:

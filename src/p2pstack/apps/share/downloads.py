@@ -98,9 +98,8 @@ class Download:
         """Look at the time: end it if what is expected has not come."""
         if self._begun and not self._picker.expects_any(self.peer):
             self._served_at = self._came_at = now
-        if (
-            self._came != self._channel.received or not self._verifying.value
-        ):  # where it waits for us, that is our fault
+        # Where it waits for us to verify, that is no silence of its own.
+        if self._came != self._channel.received or not self._verifying.value:
             self._came, self._came_at = self._channel.received, now
         if now - self._served_at > self._deadline or now - self._came_at > _SILENCE:
             self._late = True

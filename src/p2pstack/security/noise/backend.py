@@ -119,23 +119,23 @@ class SymmetricState:
 
     def encrypt_and_hash(self, plaintext: bytes) -> bytes:
         """What to send for `plaintext`."""
-        if self._key is None:
-            self.mix_hash(plaintext)
-            return plaintext
-        ciphertext = ChaCha20Poly1305(self._key).encrypt(NONCE.pack(self._nonce), plaintext, self.handshake_hash)
-        self._nonce += 1
+        ciphertext = self._crypt(ChaCha20Poly1305.encrypt, plaintext)
         self.mix_hash(ciphertext)
         return ciphertext
 
     def decrypt_and_hash(self, ciphertext: bytes) -> bytes:
         """:raises InvalidTag: it is not authentic"""
-        if self._key is None:
-            self.mix_hash(ciphertext)
-            return ciphertext
-        plaintext = ChaCha20Poly1305(self._key).decrypt(NONCE.pack(self._nonce), ciphertext, self.handshake_hash)
-        self._nonce += 1
+        plaintext = self._crypt(ChaCha20Poly1305.decrypt, ciphertext)
         self.mix_hash(ciphertext)
         return plaintext
+
+    def _crypt(self, way: Callable[[ChaCha20Poly1305, bytes, bytes, bytes], bytes], data: bytes) -> bytes:
+        """`data` under the key of the moment; as it is where there is none yet. The nonce moves on success only."""
+        if self._key is None:
+            return data
+        result = way(ChaCha20Poly1305(self._key), NONCE.pack(self._nonce), data, self.handshake_hash)
+        self._nonce += 1
+        return result
 
     def split(self) -> tuple[bytes, bytes]:
         """The keys of the records: those of the initiator's and those of the responder's."""
