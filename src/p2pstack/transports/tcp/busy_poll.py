@@ -15,19 +15,34 @@ something small is sent         awake as long from there on, if awake
 something large moves           asleep: many small reads cost more than they save
 nothing comes in time           asleep; the next 1, 2, 4, ... 64 attempts are skipped
 something comes in time         no attempt is skipped
+an upgrade begins, peer near    awake for 10 x `patience`, whatever moves: a handshake is some work for either side
+another upgrade begins          no longer awake for this one: one at a time in an event loop
+an upgrade is over              asleep, as at first
 ==============================  =================================================================================
 """
 
 from collections.abc import Callable
 from time import perf_counter
 
-__all__ = ["BusyPoll"]
+__all__ = ["BusyPoll", "Upgrades"]
 
 #: Bytes up to which a message is small: one of a dialogue, not of a transfer.
 _SMALL = 4_096
 #: An arrival came soon where it took less than so many times `patience`: it may have had to wake us.
 _SOON = 2.0
 _MOST_SKIPPED = 64
+#: So many times `patience` for the messages of an upgrade.
+_UPGRADE = 10.0
+
+
+class Upgrades:
+    """Counts the upgrades of an event loop: of many at once only the latest stays awake."""
+
+    __slots__ = ("latest",)
+
+    def __init__(self) -> None:
+        #: the number of the latest, from 1
+        self.latest = 0
 
 
 class BusyPoll:
@@ -37,7 +52,7 @@ class BusyPoll:
     :param clock: gives seconds; not those of the event loop, which may count in whole milliseconds
     """
 
-    __slots__ = ("_clock", "_moved_at", "_patience", "_skip", "_skips", "_until", "awake")
+    __slots__ = ("_clock", "_moved_at", "_patience", "_skip", "_skips", "_until", "_upgrade", "_upgrades", "awake")
 
     def __init__(self, patience: float, clock: Callable[[], float] = perf_counter) -> None:
         self._patience = patience
@@ -48,10 +63,29 @@ class BusyPoll:
         self._moved_at = float("-inf")
         self._skips = 0  # how many attempts are skipped for the last one
         self._skip = 0  # how many of them are left
+        self._upgrades: Upgrades | None = None  # while there is an upgrade
+        self._upgrade = 0  # its number
+
+    def upgrade_begins(self, upgrades: Upgrades) -> None:
+        """The peer is near, and will answer as soon as it has done its part."""
+        if self._patience:
+            upgrades.latest += 1
+            self._upgrades, self._upgrade = upgrades, upgrades.latest
+            self.awake = True
+            self._until = self._clock() + _UPGRADE * self._patience
+
+    def upgrade_over(self) -> None:
+        """What comes from here on is a dialogue or a transfer. Does nothing where no upgrade began."""
+        if self._upgrades is not None:
+            self._upgrades = None
+            self.awake = False
 
     def received(self, size: int) -> bool:
         """Bytes arrived. Whether to stay awake for what follows."""
         now = self._clock()
+        if self._upgrades is not None:
+            self._moved_at = now
+            return self.awake
         soon = now - self._moved_at < _SOON * self._patience
         if self.awake:
             self._skips = 0
@@ -67,7 +101,9 @@ class BusyPoll:
 
     def sent(self, size: int) -> None:
         """Bytes were sent."""
-        if size > _SMALL:
+        if self._upgrades is not None:
+            self._moved_at = self._clock()
+        elif size > _SMALL:
             self.awake = False
         else:
             self._moved_at = now = self._clock()
@@ -75,7 +111,9 @@ class BusyPoll:
 
     def goes_on(self) -> bool:
         """Nothing is there yet. Whether to look again."""
-        if self.awake and self._clock() >= self._until:
+        if self._upgrades is not None:
+            self.awake = self.awake and self._upgrade == self._upgrades.latest and self._clock() < self._until
+        elif self.awake and self._clock() >= self._until:
             self.awake = False
             self._skip = self._skips = min(2 * self._skips or 1, _MOST_SKIPPED)
         return self.awake

@@ -62,10 +62,12 @@ class Pump:
         # A callback runs outside of any task, where sniffio (and so anyio) finds the event loop by this variable only.
         if sniffio := sys.modules.get("sniffio"):
             sniffio.current_async_library_cvar.set("asyncio")
+        done = self._done
         self._register()
         try:
-            if self._done is not None:
-                await self._done
+            self._readable()  # what came before anybody waited for it
+            if done is not None:
+                await done
         finally:
             self.stop()
 
