@@ -15,6 +15,7 @@ from anyio import (
     EndOfStream,
     Event,
     create_task_group,
+    current_time,
     move_on_after,
 )
 from multiaddr import Multiaddr
@@ -79,22 +80,22 @@ class Dialer:
         reasons: dict[str, BaseException] = {}
         if peer is not None and not self._gater.allow_dial_peer(peer):
             raise DialError(f"peer {peer} was not dialled: the connection gater refuses it")
-        with move_on_after(self._config.dial_peer_timeout) as scope:
-            candidates = await self._candidates(peer, addrs, reasons)
-            if len(candidates) == 1:
-                connected = await self._attempt(candidates[0], reasons)
-            else:
-                connected = await self._race(candidates, reasons)
-            if connected is not None:
-                return connected
-        raise self._failure(peer, reasons, timed_out=scope.cancelled_caught)
+        deadline = current_time() + self._config.dial_peer_timeout
+        candidates = self._candidates(peer, await self._resolve(peer, addrs, reasons, deadline), reasons)
+        if len(candidates) == 1:
+            connected = await self._attempt(candidates[0], reasons, deadline)
+        else:
+            connected = await self._race(candidates, reasons, deadline)
+        if connected is not None:
+            return connected
+        raise self._failure(peer, reasons, timed_out=current_time() >= deadline)
 
-    async def _candidates(
+    def _candidates(
         self, peer: PeerId | None, addrs: Sequence[Multiaddr], reasons: dict[str, BaseException]
     ) -> list[_Candidate]:
         """The addresses to try, the best first. Those that are not say why in `reasons`."""
         expected: dict[Multiaddr, PeerId | None] = {}
-        for addr in await self._resolve(peer, addrs, reasons):
+        for addr in addrs:
             bare, named = split_peer(addr)
             if peer is not None and named not in (None, peer):
                 reasons[str(addr)] = PeerIdMismatch(peer, named)
@@ -113,15 +114,15 @@ class Dialer:
         return candidates[: self._config.max_dial_addresses]
 
     async def _resolve(
-        self, peer: PeerId | None, addrs: Sequence[Multiaddr], reasons: dict[str, BaseException]
-    ) -> list[Multiaddr]:
+        self, peer: PeerId | None, addrs: Sequence[Multiaddr], reasons: dict[str, BaseException], deadline: float
+    ) -> Sequence[Multiaddr]:
         named = [addr for addr in addrs if self._resolver.has_name(addr)]
         if not named:
-            return list(addrs)
+            return addrs
         resolved = [addr for addr in addrs if not self._resolver.has_name(addr)]
 
         async def resolve(addr: Multiaddr) -> None:
-            with move_on_after(self._config.dial_address_timeout) as scope:
+            with CancelScope(deadline=self._due(deadline)) as scope:
                 try:
                     resolved.extend(await self._resolver.resolve(addr, peer=peer or split_peer(addr)[1]))
                 except OSError as error:
@@ -134,11 +135,16 @@ class Dialer:
                 tasks.start_soon(resolve, addr)
         return resolved
 
+    def _due(self, deadline: float) -> float:
+        """When to give up what is about to be done for one address."""
+        return min(deadline, current_time() + self._config.dial_address_timeout)
+
     async def _attempt(
-        self, candidate: _Candidate, reasons: dict[str, BaseException]
+        self, candidate: _Candidate, reasons: dict[str, BaseException], deadline: float
     ) -> tuple[MuxedConnection, Endpoints] | None:
         addr, expected = candidate.addr, candidate.peer
-        with move_on_after(self._config.dial_address_timeout) as scope:
+        due = self._due(deadline)
+        with CancelScope(deadline=due) as scope:
             try:
                 connected = await candidate.transport.dial(addr, upgrader=self._upgrader, peer=expected)
             except FAILURES as error:
@@ -154,19 +160,19 @@ class Dialer:
                 return connected
             await discard(muxed)
             return None
-        if scope.cancelled_caught:
+        if scope.cancelled_caught and due < deadline:
             reasons[str(addr)] = TimeoutError(f"no connection within {self._config.dial_address_timeout:g} s")
         return None
 
     async def _race(
-        self, candidates: Sequence[_Candidate], reasons: dict[str, BaseException]
+        self, candidates: Sequence[_Candidate], reasons: dict[str, BaseException], deadline: float
     ) -> tuple[MuxedConnection, Endpoints] | None:
         winner: tuple[MuxedConnection, Endpoints] | None = None
         failed = Event()
 
         async def attempt(candidate: _Candidate) -> None:
             nonlocal winner
-            connected = await self._attempt(candidate, reasons)
+            connected = await self._attempt(candidate, reasons, deadline)
             if connected is None:
                 failed.set()
             elif winner is None:
@@ -177,6 +183,7 @@ class Dialer:
 
         try:
             async with create_task_group() as attempts:
+                attempts.cancel_scope.deadline = deadline
                 for candidate in candidates:
                     failed = Event()
                     attempts.start_soon(attempt, candidate)

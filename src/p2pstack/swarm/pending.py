@@ -5,7 +5,6 @@ upgraded within some round trips, a silent one gets ever older.
 """
 
 from collections import Counter
-from ipaddress import ip_address
 
 from anyio import CancelScope, current_time
 
@@ -40,7 +39,7 @@ class PendingInbound:
 
     def add(self, ip: str | None) -> Pending:
         """Enter an upgrade; cancels the oldest, of the same address or of all, where there are too many."""
-        if ip is not None and ip_address(ip).is_loopback:
+        if ip is not None and (ip.startswith("127.") or ip == "::1"):
             ip = None
         per_ip, in_all = self._config.max_pending_inbound_per_ip, self._config.max_pending_inbound
         if ip is not None and self._per_ip[ip] >= per_ip:

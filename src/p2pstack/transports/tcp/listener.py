@@ -38,7 +38,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 1.0
 class TcpArrival(Arrival):
     """An accepted socket that nothing has been read from."""
 
-    __slots__ = ("_address", "_busy_poll", "_socket", "_upgrader")
+    __slots__ = ("_address", "_busy_poll", "_endpoints", "_socket", "_upgrader")
 
     def __init__(
         self, sock: socket.socket, address: tuple[Any, ...], upgrader: Upgrader, *, busy_poll: float = BUSY_POLL
@@ -47,10 +47,13 @@ class TcpArrival(Arrival):
         self._busy_poll = busy_poll
         self._address = address
         self._upgrader = upgrader
+        self._endpoints: Endpoints | None = None
 
     @property
     def endpoints(self) -> Endpoints:
-        return Endpoints(to_multiaddr(self._socket.getsockname()), to_multiaddr(self._address))
+        if self._endpoints is None:
+            self._endpoints = Endpoints(to_multiaddr(self._socket.getsockname()), to_multiaddr(self._address))
+        return self._endpoints
 
     @property
     def remote_ip(self) -> str:
