@@ -43,6 +43,7 @@ from p2pstack.muxers.yamux.session import Session
 from p2pstack.muxers.yamux.state import StreamState
 from p2pstack.muxers.yamux.stream import YamuxStream
 from p2pstack.streams.clock import clock_of_this_loop
+from p2pstack.streams.flag import Flag, flags_of_this_loop
 from p2pstack.streams.soon import Soon, soon_on_this_loop
 
 __all__ = ["YamuxConnection"]
@@ -73,6 +74,7 @@ class YamuxConnection(OverChannel):
         "_writer_idle",
         "clock",
         "epitaph",
+        "flag",
         "idle",
         "session",
     )
@@ -81,13 +83,14 @@ class YamuxConnection(OverChannel):
         super().__init__(channel, security=security)
         self._config = config
         self.clock = clock_of_this_loop()
+        self.flag = flags_of_this_loop()
         self.session = Session(config, initiator=initiator, record_size=channel.record_size, now=self.clock())
         self._on_stream: Callable[[MuxedStream], None] | None = None
         self._tasks: TaskGroup | None = None  # of both, while they run
         self._keeper: Keeper | None = None
-        self._wake: Event | None = None  # what the idle writer waits for
+        self._wake: Flag | None = None  # what the idle writer waits for
         self._slot: Event | None = None  # what `open_stream` waits for
-        self._drained: Event | None = None  # what a reader waits for that has caused too many answers
+        self._drained: Flag | None = None  # what a reader waits for that has caused too many answers
         self._done: Event | None = None  # what `aclose` waits for
         self._sending_since: float | None = None
         self._prompt = channel.can_send_now
@@ -305,7 +308,7 @@ class YamuxConnection(OverChannel):
         try:
             while True:
                 await self._channel.pump(self._take)
-                self._drained = Event()
+                self._drained = self.flag()
                 await self._drained.wait()
         except EndOfStream:
             self._failure = None  # a write may have found out first
@@ -323,7 +326,7 @@ class YamuxConnection(OverChannel):
         self._rouse()
         with move_on_after(self._config.close_timeout):
             while self.session.wants_to_send or self._unsent or self._sending_since is not None:
-                self._drained = Event()
+                self._drained = self.flag()
                 await self._drained.wait()
 
     async def _write(self) -> None:
@@ -352,7 +355,7 @@ class YamuxConnection(OverChannel):
                     said_goodbye = True
                     session.go_away(GoAwayCode.NORMAL)
                     continue
-                self._wake = Event()
+                self._wake = self.flag()
                 self._writer_idle = self.idle = True
                 await self._wake.wait()
                 if self._tasks is None:

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from anyio import BusyResourceError, ClosedResourceError, EndOfStream, Event, get_cancelled_exc_class
+from anyio import BusyResourceError, ClosedResourceError, EndOfStream, get_cancelled_exc_class
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from p2pstack.abc.muxer import MuxedStream
 from p2pstack.errors import ConnectionClosed, StreamReset
 from p2pstack.muxers.yamux.state import StreamState
+from p2pstack.streams.flag import Flag
 
 if TYPE_CHECKING:
     from p2pstack.muxers.yamux.connection import YamuxConnection
@@ -46,8 +47,8 @@ class YamuxStream(MuxedStream):
         state.owner = ref(self)
         self._closed = False
         self._credit = _YIELD_AFTER
-        self._readable: Event | None = None
-        self._writable: Event | None = None
+        self._readable: Flag | None = None
+        self._writable: Flag | None = None
         self._take: Callable[[bytes], bool] | None = None  # while `pump` waits
         self._take_error: BaseException | None = None
 
@@ -93,7 +94,7 @@ class YamuxStream(MuxedStream):
             self._check()
             if self._session.wants_to_send:
                 self._connection.flush()
-            self._readable = Event()
+            self._readable = self._connection.flag()
             try:
                 await self._readable.wait()
             finally:
@@ -170,7 +171,7 @@ class YamuxStream(MuxedStream):
         self._credit = _YIELD_AFTER
         while written < len(data):
             if state.wants_room:
-                self._writable = Event()
+                self._writable = self._connection.flag()
                 try:
                     await self._writable.wait()
                 except get_cancelled_exc_class():

@@ -1,5 +1,7 @@
 """Serving perf."""
 
+from contextlib import suppress
+
 from anyio import CancelScope, EndOfStream, current_time
 from anyio.abc import TaskStatus
 
@@ -54,16 +56,18 @@ class Perf:
         """How many bytes are wanted, when all that was sent up has come."""
         header = b""
         chunks = 0
-        while True:
+
+        def take(data: bytes) -> bool:
+            nonlocal header, chunks
             if not chunks % _CHUNKS_A_LOOK:
                 self._extend(scope)
             chunks += 1
-            try:
-                data = await stream.receive()
-            except EndOfStream:
-                break
             if len(header) < HEADER_SIZE:
                 header += data[: HEADER_SIZE - len(header)]
+            return True
+
+        with suppress(EndOfStream):
+            await stream.pump(take)
         if len(header) < HEADER_SIZE:
             raise RemoteProtocolError(f"perf: expected a header of {HEADER_SIZE} bytes, got {len(header)}")
         return decode_header(header)

@@ -69,6 +69,7 @@ class Pump:
             if done is not None:
                 await done
         finally:
+            del done  # an error that it holds leads here, by its traceback
             self.stop()
 
     @property
