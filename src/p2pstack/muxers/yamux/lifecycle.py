@@ -22,8 +22,8 @@ def _unread(stream: StreamState) -> int:
     return stream.unread
 
 
-#: Bytes that a writer may queue when its turn comes.
-_TURN = 65_536
+#: Bytes that a writer may queue when its turn comes: what the outbox sends of a stream at a time.
+_TURN = 131_072
 
 
 class Lifecycle:
@@ -154,13 +154,13 @@ class Lifecycle:
         crowded = self.crowded
         queued, buffer = self.outbox.queued, self._config.send_buffer
         if crowded and queued * 2 <= buffer:
-            room = buffer - queued
+            room, turn = buffer - queued, min(_TURN, buffer)
             # Where nothing is queued all are told: those whose turn it is may be gone, and nothing leads back here.
             while crowded and (room > 0 or not queued):
                 stream, _ = crowded.popitem(last=False)
                 if room > 0:
-                    stream.allowance = _TURN
-                    room -= _TURN
+                    stream.allowance = turn
+                    room -= turn
                 self.tell_writer(stream)
 
     def tell_writer(self, stream: StreamState) -> None:

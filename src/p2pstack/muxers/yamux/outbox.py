@@ -1,8 +1,8 @@
 """What waits to be sent, and in which order it goes.
 
 Bytes wait in their streams and become frames only when the connection is ready to take them. So small writes merge into
-one frame, control frames overtake data, and streams take turns: each gets one frame of at most `max_frame` bytes before
-it stands behind the others again.
+one frame, control frames overtake data, and streams take turns: each gets two full records, which is what is taken at a
+time as a rule, before it stands behind the others again. So its reader is woken once for both.
 
 Every chunk handed out fills at most one record of the secure channel. Writes were admitted by the peer's window when
 they were made; nothing in here has to wait for credit.
@@ -17,6 +17,8 @@ __all__ = ["Outbox"]
 
 #: Below this much room left in a record it is closed: a frame of a few bytes costs more than it saves.
 _SCRAP = 1_024
+#: Bytes that a stream may send before it is the turn of another, or one frame where that is more.
+_TURN = 131_000
 
 
 class Outbox:
@@ -81,6 +83,7 @@ class Outbox:
                 room -= len(piece)
         streams = self.round
         passed = 0
+        turn = 0  # bytes that the first in the round has sent
         while streams and limit > 0 and passed < len(streams):
             if room < _SCRAP and parts:
                 chunks.append(b"".join(parts))
@@ -93,6 +96,7 @@ class Outbox:
                 # Its writer waits for this very turn to end, to write on: the rest of one write goes with the next.
                 streams.rotate(-1)
                 passed += 1
+                turn = 0
                 continue
             passed = 0
             if stream.queued:
@@ -100,6 +104,7 @@ class Outbox:
                 parts.append(HEADER.pack(0, DATA, 0, stream.id, size))
                 self._cut(stream, size, parts)
                 room -= HEADER_SIZE + size
+                turn += HEADER_SIZE + size
             if not stream.queued:
                 if stream.finishing:
                     if room < HEADER_SIZE:
@@ -110,8 +115,12 @@ class Outbox:
                     finished.append(stream)
                 streams.popleft()
                 stream.scheduled = False
-            elif len(streams) > 1:
+                turn = 0
+            elif turn >= _TURN:
                 streams.rotate(-1)
+                turn = 0
+        if turn:
+            streams.rotate(-1)
         if parts:
             chunks.append(parts[0] if len(parts) == 1 and isinstance(parts[0], bytes) else b"".join(parts))
         return chunks, finished
