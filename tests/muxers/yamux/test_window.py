@@ -36,6 +36,25 @@ def test_doubles_when_half_a_window_lasts_less_than_one_and_a_half_round_trips()
     assert (window.credit, window.size) == (200, 200)
 
 
+def test_a_small_window_doubles_when_all_of_it_was_used_up_within_eight_round_trips() -> None:
+    window = ReceiveWindow(100)
+    window.grant(0.0, 0.1, 1000)
+    _use(window, 99)
+    assert window.grant(0.79, 0.1, 1000) == 99  # the peer had something left
+    _use(window, 100)
+    assert window.grant(2 * 0.79, 0.1, 1000) == 200
+    _use(window, 200)
+    assert window.grant(2 * 0.79 + 0.81, 0.1, 1000) == 200
+    assert window.size == 200
+
+
+def test_a_large_window_does_not_grow_only_because_it_was_used_up() -> None:
+    window = ReceiveWindow(1 << 20)
+    window.grant(0.0, 0.1, 1 << 24)
+    _use(window, 1 << 20)
+    assert window.grant(0.2, 0.1, 1 << 24) == 1 << 20
+
+
 def test_does_not_grow_for_a_slow_stream_nor_without_a_measured_round_trip() -> None:
     window = ReceiveWindow(100)
     window.grant(0.0, 0.1, 1000)
