@@ -17,6 +17,15 @@ def _stream(number: int) -> StreamState:
     return StreamState(number, outbound=True)
 
 
+def _add(outbox: Outbox, stream: StreamState, data: bytes) -> None:
+    """As `Session.write` does."""
+    stream.outbox.append(data)
+    stream.queued += len(data)
+    outbox.queued += len(data)
+    if not stream.scheduled:
+        outbox.schedule(stream)
+
+
 def _drain(outbox: Outbox, limit: int = 131_000) -> list[bytes]:
     chunks: list[bytes] = []
     while outbox:
@@ -28,7 +37,7 @@ def test_small_writes_merge_into_one_frame(frames: Frames) -> None:
     outbox = Outbox(record_size=65_519, max_frame=65_507)
     stream = _stream(1)
     for letter in b"abc":
-        outbox.add(stream, bytes([letter]))
+        _add(outbox, stream, bytes([letter]))
     assert outbox.queued == 3
     (chunk,) = outbox.take(1000)[0]
     assert frames(chunk) == [(DATA, 0, 1, 3, b"abc")]
@@ -37,7 +46,7 @@ def test_small_writes_merge_into_one_frame(frames: Frames) -> None:
 
 def test_control_frames_overtake_data(frames: Frames) -> None:
     outbox = Outbox(record_size=65_519, max_frame=65_507)
-    outbox.add(_stream(1), b"data")
+    _add(outbox, _stream(1), b"data")
     outbox.control += HEADER.pack(0, PING, 1, 0, 7)
     (chunk,) = outbox.take(1000)[0]
     assert [kind for kind, *_ in frames(chunk)] == [PING, DATA]
@@ -53,7 +62,7 @@ def test_control_frames_are_never_split_over_records() -> None:
 
 def test_one_frame_fills_one_record() -> None:
     outbox = Outbox(record_size=65_519, max_frame=65_507)
-    outbox.add(_stream(1), bytes(65_507 * 3))
+    _add(outbox, _stream(1), bytes(65_507 * 3))
     assert [len(chunk) for chunk in outbox.take(1 << 20)[0]] == [65_519] * 3
 
 
@@ -61,7 +70,7 @@ def test_one_frame_fills_one_record() -> None:
 def test_streams_take_turns_of_two_records(frames: Frames, at_a_time: int | None) -> None:
     outbox = Outbox(record_size=65_519, max_frame=65_507)
     for number in (1, 3, 5):
-        outbox.add(_stream(number), bytes(5 * 65_507))
+        _add(outbox, _stream(number), bytes(5 * 65_507))
     chunks = _drain(outbox) if at_a_time is None else _drain(outbox, at_a_time)
     order = [(stream_id, size) for chunk in chunks for _, _, stream_id, size, _ in frames(chunk)]
     assert order == [(n, 65_507) for n in (1, 1, 3, 3, 5, 5) * 2 + (1, 3, 5)]
@@ -70,7 +79,7 @@ def test_streams_take_turns_of_two_records(frames: Frames, at_a_time: int | None
 def test_turns_go_on_where_the_last_batch_stopped(frames: Frames) -> None:
     outbox = Outbox(record_size=2_048, max_frame=1_000)
     for number in (1, 3, 5):
-        outbox.add(_stream(number), bytes(4_000))
+        _add(outbox, _stream(number), bytes(4_000))
     seen = [frames(b"".join(outbox.take(1)[0]))[0][2] for _ in range(6)]
     assert sorted(seen[:3]) == sorted(seen[3:]) == [1, 3, 5]
 
@@ -79,11 +88,11 @@ def test_the_rest_of_a_write_goes_with_the_next_where_its_writer_waits(frames: F
     outbox = Outbox(record_size=65_519, max_frame=65_507)
     first, second = _stream(1), _stream(3)
     for stream in (first, second):
-        outbox.add(stream, bytes(65_536))
+        _add(outbox, stream, bytes(65_536))
         stream.wants_room = True
     sizes = [[frame[2:4] for frame in frames(chunk)] for chunk in outbox.take(131_000)[0]]
     assert sizes == [[(1, 65_507)], [(3, 65_507)]]
-    outbox.add(first, bytes(65_536))
+    _add(outbox, first, bytes(65_536))
     sizes = [[frame[2:4] for frame in frames(chunk)] for chunk in outbox.take(131_000)[0]]
     assert sizes == [[(1, 65_507)]]
     assert [(frame[2], frame[3]) for chunk in _drain(outbox) for frame in frames(chunk)] == [(1, 58), (3, 29)]
@@ -93,7 +102,7 @@ def test_the_rest_of_a_write_goes_with_the_next_where_its_writer_waits(frames: F
 def test_the_rest_of_a_write_waits_for_nothing_else(frames: Frames, reason: str) -> None:
     outbox = Outbox(record_size=65_519, max_frame=65_507)
     for stream in (_stream(1), _stream(3)):
-        outbox.add(stream, bytes(65_536))
+        _add(outbox, stream, bytes(65_536))
         if reason == "the window is shut":
             stream.wants_room = True
             stream.send_credit = 0
@@ -103,14 +112,14 @@ def test_the_rest_of_a_write_waits_for_nothing_else(frames: Frames, reason: str)
 
 def test_a_batch_is_about_as_large_as_asked() -> None:
     outbox = Outbox(record_size=65_519, max_frame=65_507)
-    outbox.add(_stream(1), bytes(1 << 20))
+    _add(outbox, _stream(1), bytes(1 << 20))
     assert sum(map(len, outbox.take(131_000)[0])) == 2 * 65_519
 
 
 def test_the_end_is_a_window_update_of_its_own_behind_all_data(frames: Frames) -> None:
     outbox = Outbox(record_size=65_519, max_frame=65_507)
     stream = _stream(1)
-    outbox.add(stream, bytes(100_000))
+    _add(outbox, stream, bytes(100_000))
     outbox.finish(stream)
     chunks, finished = outbox.take(1 << 20)
     sent = [frame for chunk in chunks for frame in frames(chunk)]
@@ -127,7 +136,7 @@ def test_the_end_is_a_window_update_of_its_own_behind_all_data(frames: Frames) -
 def test_an_end_that_has_no_room_in_the_record_opens_the_next(left: int, frames: Frames) -> None:
     outbox = Outbox(record_size=65_519, max_frame=65_507)
     stream = _stream(1)
-    outbox.add(stream, bytes(65_507 - left))
+    _add(outbox, stream, bytes(65_507 - left))
     outbox.finish(stream)
     chunks, finished = outbox.take(1 << 20)
     assert all(len(chunk) <= 65_519 for chunk in chunks)
@@ -139,7 +148,7 @@ def test_an_end_that_has_no_room_in_the_record_opens_the_next(left: int, frames:
 def test_an_end_that_does_not_fit_the_batch_goes_with_the_next(frames: Frames) -> None:
     outbox = Outbox(record_size=65_519, max_frame=65_507)
     stream = _stream(1)
-    outbox.add(stream, bytes(65_507))
+    _add(outbox, stream, bytes(65_507))
     outbox.finish(stream)
     _, finished = outbox.take(65_519)
     assert not finished
@@ -161,8 +170,8 @@ def test_many_ends_at_once_fill_records(frames: Frames) -> None:
 def test_what_is_dropped_is_not_sent(frames: Frames) -> None:
     outbox = Outbox(record_size=65_519, max_frame=65_507)
     gone, stays = _stream(1), _stream(3)
-    outbox.add(gone, b"gone")
-    outbox.add(stays, b"stays")
+    _add(outbox, gone, b"gone")
+    _add(outbox, stays, b"stays")
     outbox.finish(gone)
     outbox.drop(gone)
     outbox.drop(gone)
@@ -193,7 +202,7 @@ def test_every_byte_goes_once_in_order_in_whole_frames_within_records(
     outbox.control += HEADER.pack(0, PING, 1, 0, 1) * control
     for number, (which, size) in enumerate(writes):
         data = bytes([number]) * size
-        outbox.add(streams[which], data)
+        _add(outbox, streams[which], data)
         expected[streams[which].id] += data
     for which in finish:
         outbox.finish(streams[which])

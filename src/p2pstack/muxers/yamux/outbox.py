@@ -37,22 +37,17 @@ class Outbox:
     def __bool__(self) -> bool:
         return bool(self.control or self.round)
 
-    def add(self, stream: StreamState, data: bytes | memoryview) -> None:
-        """Queue data of a stream, at least one byte; it must not change any more."""
-        stream.outbox.append(data)
-        size = len(data)
-        stream.queued += size
-        self.queued += size
-        if not stream.scheduled:
-            stream.scheduled = True
-            self.round.append(stream)
+    def schedule(self, stream: StreamState) -> None:
+        """Give a stream turns. What it has queued is counted in `queued`; it is at least one byte, and it does not
+        change any more."""
+        stream.scheduled = True
+        self.round.append(stream)
 
     def finish(self, stream: StreamState) -> None:
         """Queue the end of a stream, behind its data."""
         stream.finishing = True
         if not stream.scheduled:
-            stream.scheduled = True
-            self.round.append(stream)
+            self.schedule(stream)
 
     def drop(self, stream: StreamState) -> None:
         """Forget what is queued of a stream."""
@@ -130,14 +125,14 @@ class Outbox:
         stream.queued -= size
         self.queued -= size
         queue = stream.outbox
+        take = queue.popleft
         while size:
-            piece = queue[0]
+            piece = take()
             length = len(piece)
-            if length <= size:
-                parts.append(queue.popleft())
-                size -= length
-            else:
+            if length > size:
                 view = piece if isinstance(piece, memoryview) else memoryview(piece)
-                parts.append(view[:size])
-                queue[0] = view[size:]
-                size = 0
+                queue.appendleft(view[size:])
+                piece = view[:size]
+                length = size
+            parts.append(piece)
+            size -= length

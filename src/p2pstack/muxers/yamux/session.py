@@ -132,32 +132,39 @@ class Session:
         """Queue as much of `data` as there is room for, and say how much that was. If it was not all, `StreamWritable`
         tells when to go on. `data` is kept, not copied: it must not change afterwards."""
         outbox = self._outbox
-        room = self._send_buffer - outbox.queued
         size = len(data)
-        if size > room or self._crowded:
-            room = self._room(stream, size, room)
-        if size > stream.send_credit or size > room:
-            size = max(0, min(stream.send_credit, room))
-            stream.wants_room = True
-            if stream.send_credit > size:
-                self._crowded[stream] = None
-            data = memoryview(data)[:size]
+        if size > stream.send_credit or self._crowded or outbox.queued + size > self._send_buffer:
+            fitting = self._fitting(stream, size)
+            if fitting < size:
+                data, size = memoryview(data)[:fitting], fitting
         if size:
             stream.send_credit -= size
+            stream.queued += size
+            stream.outbox.append(data)
+            outbox.queued += size
             self.bytes_sent += size
-            outbox.add(stream, data)
+            if not stream.scheduled:
+                outbox.schedule(stream)
         return size
 
     def has_room(self, stream: StreamState, size: int) -> bool:
         """Whether `write` would queue all of so many bytes, and nobody waits who was there before."""
         return not self._crowded and size <= stream.send_credit and size <= self._send_buffer - self._outbox.queued
 
-    def _room(self, stream: StreamState, size: int, room: int) -> int:
-        """Room for a writer where it is scarce: writers take turns."""
+    def _fitting(self, stream: StreamState, size: int) -> int:
+        """How many of so many bytes there is room for, where it is scarce: writers take turns."""
+        room = self._send_buffer - self._outbox.queued
         if self._crowded:
             room = stream.allowance
             stream.allowance = max(0, room - size)
-        return size if size + stream.queued <= _SMALL else room
+        if size + stream.queued <= _SMALL:
+            room = size
+        fitting = max(0, min(size, stream.send_credit, room))
+        if fitting < size:
+            stream.wants_room = True
+            if stream.send_credit > fitting:
+                self._crowded[stream] = None
+        return fitting
 
     def close_write(self, stream: StreamState) -> None:
         """End the sending direction, behind what is queued."""

@@ -145,7 +145,7 @@ class YamuxStream(MuxedStream):
             raise ClosedResourceError
         if self._writable is not None:
             raise BusyResourceError("sending to")
-        data = bytes(item)  # nothing is copied where it is bytes already, as it should be
+        data = item if type(item) is bytes else bytes(item)  # as it should be, and as it may be
         size = len(data)
         written = self._session.write(state, data)
         connection = self._connection

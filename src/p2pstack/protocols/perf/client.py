@@ -65,10 +65,14 @@ async def perf(
         await stream.send(header)
         zeros = bytes(min(chunk_size, upload_bytes))
         sent = 0
-        while sent < upload_bytes:
-            chunk = zeros if upload_bytes - sent >= len(zeros) else zeros[: upload_bytes - sent]
-            await stream.send(chunk)
-            sent += len(chunk)
+        for _ in range(upload_bytes // chunk_size):
+            await stream.send(zeros)
+            sent += chunk_size
+            if progress is not None:
+                progress(sent, 0)
+        if sent < upload_bytes:
+            await stream.send(zeros[: upload_bytes - sent])
+            sent = upload_bytes
             if progress is not None:
                 progress(sent, 0)
         await stream.send_eof()

@@ -12,9 +12,9 @@ from p2pstack.protocols.perf.messages import HEADER_SIZE, PERF, decode_header
 
 __all__ = ["Perf"]
 
-#: Whether the deadline is to move is looked at after so many chunks, and it moves by at least this part of itself: more
-#: would be felt.
-_CHUNKS_A_LOOK, _PART = 16, 1 / 60
+#: Whether the deadline is to move is looked at after so many chunks and at least so many bytes that are sent, and it
+#: moves by at least this part of itself: more would be felt.
+_CHUNKS_A_LOOK, _BYTES_A_LOOK, _PART = 16, 262_144, 1 / 60
 
 
 class Perf:
@@ -23,7 +23,8 @@ class Perf:
 
     :param chunk_size: bytes sent at a time
     :param max_streams_per_peer: inbound streams of one peer; a further one is reset
-    :param stall_timeout: seconds a client may take for 16 chunks, to a sixtieth
+    :param stall_timeout: seconds a client may take for 16 chunks, or for 256 KiB sent to it where that is more; to a
+        sixtieth
     """
 
     def __init__(
@@ -75,9 +76,11 @@ class Perf:
     async def _send(self, stream: Stream, wanted: int, scope: CancelScope) -> None:
         zeros = self._zeros
         size = len(zeros)
-        for chunk in range(wanted // size):
-            if not chunk % _CHUNKS_A_LOOK:
-                self._extend(scope)
-            await stream.send(zeros)
+        look = max(_CHUNKS_A_LOOK, _BYTES_A_LOOK // size)
+        whole = wanted // size
+        for sent in range(0, whole, look):
+            self._extend(scope)
+            for _ in range(min(look, whole - sent)):
+                await stream.send(zeros)
         if rest := wanted % size:
             await stream.send(zeros[:rest])
