@@ -99,7 +99,8 @@ class SharedDials:
         connection = await self._establish(dial)
         del dial  # not needed for as long as the connection lives
         if connection is not None:
-            await cancel_shielded_checkpoint()  # those who wait for it first (trio: as it happens)
+            for _ in range(2):  # those who wait for it first; trio mixes who is to run in one turn
+                await cancel_shielded_checkpoint()
             await connection.serve()
 
     async def _establish(self, dial: _Dial) -> SwarmConnection | None:

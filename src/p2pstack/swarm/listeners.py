@@ -30,8 +30,8 @@ _ADDRS_FRESH = 5.0
 
 
 class Listeners:
-    """The listeners of a swarm, each with a task that accepts. An arrival has a task too: the one that upgrades it and
-    then serves the connection."""
+    """The listeners of a swarm, each with a task that accepts. It then upgrades what has arrived and serves the
+    connection, and another one accepts."""
 
     __slots__ = (
         "_addrs",
@@ -100,7 +100,7 @@ class Listeners:
         self._listeners.append(listener)
         self._addrs = None
         addrs = tuple(listener.addrs)
-        self._tasks.start_soon(self._accept, listener, name=f"listen {addr}")
+        self._tasks.start_soon(self._accept, listener, addrs, name="accept")
         self._bus.emit(Listening(addrs))
         return addrs
 
@@ -109,40 +109,41 @@ class Listeners:
         for listener in tuple(self._listeners):
             await listener.aclose()
 
-    async def _accept(self, listener: Listener) -> None:
-        addrs = tuple(listener.addrs)
-        error: BaseException | None = None
+    async def _accept(self, listener: Listener, addrs: tuple[Multiaddr, ...]) -> None:
+        """Accept a connection and serve it, while another task accepts the next: one that begins only now, for the
+        peer does not wait for that."""
         try:
-            while True:
-                self._take(await listener.accept())
-        except ClosedResourceError as closed:
-            error = closed.__cause__
-            if error is not None:
-                logger.error("no longer listening on %s: %s", ", ".join(map(str, addrs)), error)
-        finally:
-            self._listeners.remove(listener)
-            self._addrs = None
-            with CancelScope(shield=True):
-                await listener.aclose()
-            self._bus.emit(ListenerClosed(addrs, error))
-
-    def _take(self, arrival: Arrival) -> None:
-        try:
-            self._table.check_room()
-            allowed = self._gater.allow_accept(arrival.endpoints)
-        except (LimitExceeded, OSError) as error:
-            logger.debug("an inbound connection was refused: %s", error)
-            allowed = False
-        if allowed:
-            self._tasks.start_soon(self._run, arrival, self._pending.add(arrival.remote_ip), name="inbound connection")
-        else:
-            arrival.abort()
-
-    async def _run(self, arrival: Arrival, pending: Pending) -> None:
-        connection = await self._establish(arrival, pending)
-        del arrival, pending  # not needed for as long as the connection lives
+            while not self._is_welcome(arrival := await listener.accept()):
+                arrival.abort()
+        except BaseException as error:
+            await self._close(listener, addrs, error)
+            if not isinstance(error, ClosedResourceError):
+                raise
+            return
+        self._tasks.start_soon(self._accept, listener, addrs, name="accept")
+        connection = await self._establish(arrival, self._pending.add(arrival.remote_ip))
+        del arrival, listener  # not needed for as long as the connection lives
         if connection is not None:
             await connection.serve()
+
+    async def _close(self, listener: Listener, addrs: tuple[Multiaddr, ...], error: BaseException) -> None:
+        """There is nothing more to accept."""
+        cause = error.__cause__
+        if cause is not None:
+            logger.error("no longer listening on %s: %s", ", ".join(map(str, addrs)), cause)
+        self._listeners.remove(listener)
+        self._addrs = None
+        with CancelScope(shield=True):
+            await listener.aclose()
+        self._bus.emit(ListenerClosed(addrs, cause))
+
+    def _is_welcome(self, arrival: Arrival) -> bool:
+        try:
+            self._table.check_room()
+            return self._gater.allow_accept(arrival.endpoints)
+        except (LimitExceeded, OSError) as error:
+            logger.debug("an inbound connection was refused: %s", error)
+            return False
 
     async def _establish(self, arrival: Arrival, pending: Pending) -> SwarmConnection | None:
         muxed: MuxedConnection | None = None
