@@ -1,5 +1,6 @@
 """When a connection stays awake for an answer, and when it sleeps."""
 
+import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TypeAlias
@@ -9,7 +10,8 @@ from anyio import ClosedResourceError, EndOfStream, create_task_group
 from anyio.lowlevel import checkpoint
 
 from p2pstack import LocalProtocolError, Tcp
-from p2pstack.transports.tcp.busy_poll import BusyPoll
+from p2pstack.transports.tcp import stream as stream_module
+from p2pstack.transports.tcp.busy_poll import BusyPoll, Upgrades
 from p2pstack.transports.tcp.stream import SocketStream
 
 PATIENCE = 0.001
@@ -118,6 +120,76 @@ def test_no_patience_is_no_polling(clock: Clock) -> None:
     poll = BusyPoll(0.0, clock)
     assert not answer(poll, clock, 0.0)
     assert not poll.goes_on()
+
+
+def test_an_upgrade_with_a_peer_that_is_near_stays_awake_whatever_moves(poll: BusyPoll, clock: Clock) -> None:
+    poll.upgrade_begins(Upgrades())
+    assert poll.awake
+    assert answer(poll, clock, 4 * PATIENCE, size=9_000)
+    poll.sent(9_000)
+    clock.now += 4 * PATIENCE
+    assert poll.goes_on()
+    clock.now += 4 * PATIENCE
+    assert not poll.goes_on()
+
+
+def test_of_many_upgrades_the_latest_stays_awake(clock: Clock) -> None:
+    upgrades = Upgrades()
+    polls = [BusyPoll(PATIENCE, clock) for _ in range(3)]
+    for poll in polls:
+        poll.upgrade_begins(upgrades)
+        assert poll.goes_on()
+    assert [poll.goes_on() for poll in polls] == [False, False, True]
+    assert not polls[0].awake
+
+
+def test_what_follows_an_upgrade_is_a_dialogue_like_any_other(poll: BusyPoll, clock: Clock) -> None:
+    poll.upgrade_begins(Upgrades())
+    clock.now += 20 * PATIENCE
+    assert not poll.goes_on()
+    poll.upgrade_over()
+    assert not poll.awake
+    assert answer(poll, clock, PATIENCE / 2)  # the upgrade took too long, for which no attempt is skipped
+    in_vain(poll, clock)
+
+
+def test_no_patience_is_no_polling_in_an_upgrade_either(clock: Clock) -> None:
+    poll = BusyPoll(0.0, clock)
+    poll.upgrade_begins(Upgrades())
+    assert not poll.awake
+    poll.upgrade_over()
+    assert not poll.goes_on()
+
+
+async def test_a_peer_of_this_machine_is_near(streams: Streams) -> None:
+    async with streams() as (ours, theirs):
+        assert theirs._poll.awake  # made last
+        assert not ours._poll.goes_on()
+        async with create_task_group() as tasks:
+            tasks.start_soon(theirs.pump, lambda _: True)
+            await checkpoint()
+            assert not theirs._poll.awake
+            tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("why", ["the kernel does not say", "it is far", "the system is another"])
+async def test_a_peer_that_is_not_known_to_be_near_is_not_waited_for_awake(
+    streams: Streams, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    async with streams() as (ours, theirs):
+        sock = ours._socket
+        if why == "the system is another":
+            monkeypatch.setattr("sys.platform", "darwin")
+        elif why == "it is far":
+            monkeypatch.setattr(stream_module, "_round_trip", lambda sock: 0.02)
+        else:
+            sock, peer = socket.socketpair()
+            peer.close()
+            sock.setblocking(False)
+        stream = SocketStream(sock)
+        assert not stream._poll.awake
+        if sock is not ours._socket:
+            await stream.aclose()
 
 
 @pytest.mark.parametrize("seconds", [-0.001, 0.5])
