@@ -7,6 +7,7 @@
 `output.py`        tables and lines for a person, JSON lines for a program
 `pipes.py`         standard input and output as anyio byte streams
 `hosts.py`         the host that a command talks through
+`options.py`       arguments and options that several commands have
 `keys.py`          `key new`, `key show`, and key files
 `node.py`          `node`
 `pubsub.py`        `pubsub subscribe`, `pubsub publish`

@@ -7,6 +7,7 @@
 `flag.py`        what one task waits for
 `soon.py`        functions that the event loop calls later; `soon_trio.py` for trio
 `memory.py`      `memory_pipe`: two `RawStream`s that are each other's ends
+`arrivals.py`    a backlog for connections that are made in this process
 ===============  ==================================================================
 """
 

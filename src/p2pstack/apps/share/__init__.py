@@ -10,7 +10,10 @@
 -----------------  --------------------------------------------------------------------------------
 `channel.py`       messages and pieces on a stream
 `uploads.py`       serving; `downloads.py`: fetching
-`files.py`         contents on disk: shared where they are, fetched so that a crash loses nothing
+`pauses.py`        when those that failed are asked again
+`store.py`         what is needed of the place where a content is
+`files.py`         ... on disk: shared where it is, fetched so that a crash loses nothing; `writer.py`: past the
+                   system's memory for files
 `service.py`       `Share`: all of that as a service of a host
 -----------------  --------------------------------------------------------------------------------
 `command.py`       `p2pstack share` and `p2pstack get`; `view.py`: what a person sees of it

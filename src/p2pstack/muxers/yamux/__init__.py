@@ -14,7 +14,6 @@
 `session.py`        `Session`: bytes in, events out; calls in, bytes out (pure)
 `stream.py`         `YamuxStream`: a stream to await on
 `connection.py`     `YamuxConnection`: the tasks that move the bytes
-`soon.py`           calls by the event loop, where it can make them
 `keeper.py`         has a look when something may be overdue
 `muxer.py`          `Yamux`: what a host is given
 ==================  ====================================================================================

@@ -135,11 +135,9 @@ class YamuxConnection(OverChannel):
             with move_on_after(self._config.write_timeout) as scope:
                 await self._slot.wait()
             if scope.cancelled_caught:
-                backlog = self._config.ack_backlog
+                slots = self._config.ack_backlog
                 hint = f"peer {self.remote_peer} takes no more; close the connection"
-                raise LimitExceeded(
-                    "streams that the peer has not acknowledged", limit=backlog, used=backlog, hint=hint
-                )
+                raise LimitExceeded("streams that the peer has not acknowledged", limit=slots, used=slots, hint=hint)
         if self._closing:
             raise ConnectionClosed(self.epitaph)
         stream = YamuxStream(self, session.open())
