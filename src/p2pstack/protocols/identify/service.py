@@ -118,7 +118,7 @@ class Identify:
                     dropped = 0
                     async for event in events:
                         if isinstance(event, ConnectionStarted):
-                            tasks.start_soon(self._ask, host, event.connection, changed, changed.count)
+                            self._ask_soon(host, tasks, event.connection, changed)
                         elif isinstance(event, ConnectionEnded):
                             self._outcomes.forget(event.connection)
                         else:
@@ -134,15 +134,17 @@ class Identify:
         """Events were lost: look at what they would have told."""
         self._outcomes.forget_closed()
         for connection in host.connections:
-            tasks.start_soon(self._ask, host, connection, changed, changed.count)
+            self._ask_soon(host, tasks, connection, changed)
         changed.set()
 
     # --- asking
 
+    def _ask_soon(self, host: Host, tasks: TaskGroup, connection: Connection, changed: "_Changed") -> None:
+        if connection not in self._outcomes and connection not in self._asking and not connection.closed:
+            self._asking.add(connection)
+            tasks.start_soon(self._ask, host, connection, changed, changed.count)
+
     async def _ask(self, host: Host, connection: Connection, changed: "_Changed", count: int) -> None:
-        if connection in self._outcomes or connection in self._asking or connection.closed:
-            return
-        self._asking.add(connection)
         outcome: PeerIdentified | Exception
         try:
             try:
