@@ -19,7 +19,7 @@ from p2pstack.abc.events import LimitHit
 from p2pstack.protocols.echo import Echo
 from p2pstack.protocols.perf import Perf
 
-from .attacker import DATA, FIN, GO_AWAY, HEADER, PING, RST, SYN, WINDOW_UPDATE, Attacker, data, frame, line
+from .attacker import ACK, DATA, FIN, GO_AWAY, HEADER, PING, RST, SYN, WINDOW_UPDATE, Attacker, data, frame, line
 from .scene import BRIEF, SOON, Census, budget_of, limits, scene
 
 WINDOW = 262_144
@@ -71,6 +71,18 @@ async def test_any_bytes_end_the_connection_or_nothing() -> None:
                 await attacker.send(attacker.seal(os.urandom(10_000)))
                 await attacker.drain()
             assert isinstance((await s.end_of(attacker.peer_id)).error, RemoteProtocolError)
+
+
+async def test_more_refusals_than_are_kept_at_a_time_stop_nothing() -> None:
+    """What goes out at the end of a turn must not be forgotten by who waits for it from the next one on."""
+    async with scene() as s, await s.attacker() as attacker:
+        await attacker.send_frames(*[frame(WINDOW_UPDATE, SYN, number, 0) for number in range(1, 801, 2)])
+        await attacker.send_frames(frame(PING, SYN, 0, 1))
+        await attacker.until(PING, ACK)
+        await attacker.send_frames(*[frame(WINDOW_UPDATE, SYN, number, 0) for number in range(1_001, 13_001, 2)])
+        await attacker.send_frames(frame(PING, SYN, 0, 2))
+        with fail_after(SOON):
+            assert (await attacker.until(PING, ACK)).length == 2
 
 
 def resident() -> int:

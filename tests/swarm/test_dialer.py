@@ -193,6 +193,19 @@ async def test_a_peer_that_takes_too_long_is_given_up(
         await dialer.dial(peer, addrs)
 
 
+async def test_a_name_is_not_blamed_for_the_time_that_its_peer_has(
+    make_dialer: Any, lookup: Any, peer: PeerId, addrs: Any
+) -> None:
+    async def never(*_: Any) -> Any:
+        await sleep_forever()
+
+    lookup.addresses = never
+    dialer = make_dialer(dial_peer_timeout=0.02, dial_address_timeout=NEVER)
+    with pytest.raises(DialError, match=r"could not be reached within 0\.02 s") as caught:
+        await dialer.dial(peer, [parse_text("/dns4/example.com/tcp/1")])
+    assert not caught.value.reasons
+
+
 async def test_somebody_else_at_the_only_address_is_a_mismatch(
     make_dialer: Any, transport: Any, fake_muxed: Any, peer: PeerId, other: PeerId, addrs: Any
 ) -> None:

@@ -122,12 +122,13 @@ class Dialer:
         resolved = [addr for addr in addrs if not self._resolver.has_name(addr)]
 
         async def resolve(addr: Multiaddr) -> None:
-            with CancelScope(deadline=self._due(deadline)) as scope:
+            due = self._due(deadline)
+            with CancelScope(deadline=due) as scope:
                 try:
                     resolved.extend(await self._resolver.resolve(addr, peer=peer or split_peer(addr)[1]))
                 except OSError as error:
                     reasons[str(addr)] = error
-            if scope.cancelled_caught:
+            if scope.cancelled_caught and due < deadline:
                 reasons[str(addr)] = TimeoutError(f"not resolved within {self._config.dial_address_timeout:g} s")
 
         async with create_task_group() as tasks:

@@ -114,7 +114,7 @@ class Listeners:
         peer does not wait for that."""
         try:
             while not self._is_welcome(arrival := await listener.accept()):
-                arrival.abort()
+                pass
         except BaseException as error:
             await self._close(listener, addrs, error)
             if not isinstance(error, ClosedResourceError):
@@ -138,12 +138,17 @@ class Listeners:
         self._bus.emit(ListenerClosed(addrs, cause))
 
     def _is_welcome(self, arrival: Arrival) -> bool:
+        """Whether an arrival is to be upgraded. It is gone where not."""
+        welcome = False
         try:
             self._table.check_room()
-            return self._gater.allow_accept(arrival.endpoints)
+            welcome = self._gater.allow_accept(arrival.endpoints)
         except (LimitExceeded, OSError) as error:
             logger.debug("an inbound connection was refused: %s", error)
-            return False
+        finally:
+            if not welcome:
+                arrival.abort()
+        return welcome
 
     async def _establish(self, arrival: Arrival, pending: Pending) -> SwarmConnection | None:
         muxed: MuxedConnection | None = None

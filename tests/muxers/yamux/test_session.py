@@ -193,6 +193,38 @@ def test_an_empty_write_leaves_nothing_behind(link: Any) -> None:
     assert not link.dialer.session.wants_to_send
 
 
+def test_what_is_left_of_a_turn_fills_the_buffer_once(make_side: Any) -> None:
+    buffer = 1 << 20
+    side = make_side(initiator=True, send_buffer=buffer, ack_backlog=300)
+    streams = [side.session.open() for _ in range(200)]
+    left = dict.fromkeys(streams, 132_000)
+    waiting = list(streams)
+    while any(left.values()):
+        for stream in waiting:
+            left[stream] -= side.session.write(stream, bytes(left[stream]))
+            assert side.session.bytes_queued <= buffer + 131_072
+        side.writable.clear()
+        side.session.data_to_send(0.0)
+        side.listen()
+        waiting = side.writable
+    side.flush()
+    for stream in streams * 2:
+        side.session.write(stream, bytes(60_000))
+        assert side.session.bytes_queued <= buffer + 131_072
+
+
+def test_a_small_message_stands_behind_two_frames_of_each_other_stream(make_side: Any) -> None:
+    side = make_side(initiator=True, max_frame=1_024)
+    bulk = [side.session.open() for _ in range(4)]
+    small = side.session.open()
+    side.flush()
+    for stream in bulk:
+        side.session.write(stream, bytes(200_000))
+    side.session.data_to_send(0.0)
+    side.session.write(small, b"small")
+    assert b"small" in b"".join(side.session.data_to_send(0.0))
+
+
 # --- windows
 
 

@@ -143,6 +143,30 @@ def test_of_many_upgrades_the_latest_stays_awake(clock: Clock) -> None:
     assert not polls[0].awake
 
 
+def test_upgrades_in_vain_become_rare_until_one_is_not(clock: Clock) -> None:
+    upgrades = Upgrades()
+
+    def begin() -> BusyPoll:
+        clock.now += 1.0
+        poll = BusyPoll(PATIENCE, clock)
+        poll.upgrade_begins(upgrades)
+        return poll
+
+    def silent() -> bool:
+        poll = begin()
+        awake = poll.awake
+        clock.now += 11 * PATIENCE
+        assert not poll.goes_on()
+        return awake
+
+    awake = [silent() for _ in range(300)]
+    assert [number for number, was in enumerate(awake) if was] == [0, 2, 5, 10, 19, 36, 69, 134, 199, 264]
+    poll = begin()
+    clock.now += 2 * PATIENCE
+    assert not poll.received(100)  # asleep, but it would have been worth while
+    assert begin().awake
+
+
 def test_what_follows_an_upgrade_is_a_dialogue_like_any_other(poll: BusyPoll, clock: Clock) -> None:
     poll.upgrade_begins(Upgrades())
     clock.now += 20 * PATIENCE
@@ -176,7 +200,7 @@ async def test_a_peer_of_this_machine_is_near(streams: Streams) -> None:
 async def test_a_peer_that_is_not_known_to_be_near_is_not_waited_for_awake(
     streams: Streams, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
-    async with streams() as (ours, theirs):
+    async with streams() as (ours, _theirs):
         sock = ours._socket
         if why == "the system is another":
             monkeypatch.setattr("sys.platform", "darwin")

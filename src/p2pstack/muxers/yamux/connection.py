@@ -299,15 +299,17 @@ class YamuxConnection(OverChannel):
         for chunk in chunks:
             session.receive_data(chunk, now)
         self.settle()
-        return not session.congested
+        if session.congested:
+            self._drained = self.flag()  # here: what is to be drained may be gone before `_read` goes on
+        return self._drained is None
 
     async def _read(self) -> None:
         session = self.session
         try:
             while True:
                 await self._channel.pump(self._take)
-                self._drained = self.flag()
-                await self._drained.wait()
+                if self._drained is not None:
+                    await self._drained.wait()
         except EndOfStream:
             self._failure = None  # a write may have found out first
             code = session.remote_go_away

@@ -1,7 +1,7 @@
 """What waits to be sent, and in which order it goes.
 
 Bytes wait in their streams and become frames only when the connection is ready to take them. So small writes merge into
-one frame, control frames overtake data, and streams take turns: each gets two full records, which is what is taken at a
+one frame, control frames overtake data, and streams take turns: each gets two full frames, which is what is taken at a
 time as a rule, before it stands behind the others again. So its reader is woken once for both.
 
 Every chunk handed out fills at most one record of the secure channel. Writes were admitted by the peer's window when
@@ -17,8 +17,8 @@ __all__ = ["Outbox"]
 
 #: Below this much room left in a record it is closed: a frame of a few bytes costs more than it saves.
 _SCRAP = 1_024
-#: Bytes that a stream may send before it is the turn of another, or one frame where that is more.
-_TURN = 131_000
+#: Full frames that a stream may send before it is the turn of another.
+_TURN = 2
 
 
 class Outbox:
@@ -79,6 +79,7 @@ class Outbox:
         streams = self.round
         passed = 0
         turn = 0  # bytes that the first in the round has sent
+        longest = _TURN * self._max_frame
         while streams and limit > 0 and passed < len(streams):
             if room < _SCRAP and parts:
                 chunks.append(b"".join(parts))
@@ -111,7 +112,7 @@ class Outbox:
                 streams.popleft()
                 stream.scheduled = False
                 turn = 0
-            elif turn >= _TURN:
+            elif turn >= longest:
                 streams.rotate(-1)
                 turn = 0
         if turn:

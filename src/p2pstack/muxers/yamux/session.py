@@ -155,8 +155,9 @@ class Session:
         """How many of so many bytes there is room for, where it is scarce: writers take turns."""
         room = self._send_buffer - self._outbox.queued
         if self._crowded:
-            room = stream.allowance
-            stream.allowance = max(0, room - size)
+            # A turn too much at most, for what was left to whom it was allowed may be long taken by others.
+            room = min(stream.allowance, room + self._life.turn)
+            stream.allowance = max(0, stream.allowance - size)
         if size + stream.queued <= _SMALL:
             room = size
         fitting = max(0, min(size, stream.send_credit, room))

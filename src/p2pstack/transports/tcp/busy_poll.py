@@ -17,6 +17,8 @@ nothing comes in time           asleep; the next 1, 2, 4, ... 64 attempts are sk
 something comes in time         no attempt is skipped
 an upgrade begins, peer near    awake for 10 x `patience`, whatever moves: a handshake is some work for either side
 another upgrade begins          no longer awake for this one: one at a time in an event loop
+nothing comes of it in time     asleep; the next 1, 2, 4, ... 64 upgrades of the event loop are slept through
+something comes of it           no upgrade is slept through
 an upgrade is over              asleep, as at first
 ==============================  =================================================================================
 """
@@ -35,12 +37,38 @@ _MOST_SKIPPED = 64
 _UPGRADE = 10.0
 
 
-class Upgrades:
-    """Counts the upgrades of an event loop: of many at once only the latest stays awake."""
+class Attempts:
+    """How often it is tried: the less often the more often it was in vain."""
+
+    __slots__ = ("_left", "_skips")
+
+    def __init__(self) -> None:
+        self._skips = 0  # how many are skipped for the last one
+        self._left = 0  # how many of them are left
+
+    def begin(self) -> bool:
+        """Whether this one is made."""
+        if self._left:
+            self._left -= 1
+            return False
+        return True
+
+    def succeeded(self) -> None:
+        """It was worth while."""
+        self._skips = self._left = 0
+
+    def failed(self) -> None:
+        """It was in vain."""
+        self._skips = self._left = min(2 * self._skips or 1, _MOST_SKIPPED)
+
+
+class Upgrades(Attempts):
+    """The upgrades of an event loop: of many at once only the latest stays awake."""
 
     __slots__ = ("latest",)
 
     def __init__(self) -> None:
+        super().__init__()
         #: the number of the latest, from 1
         self.latest = 0
 
@@ -52,7 +80,7 @@ class BusyPoll:
     :param clock: gives seconds; not those of the event loop, which may count in whole milliseconds
     """
 
-    __slots__ = ("_clock", "_moved_at", "_patience", "_skip", "_skips", "_until", "_upgrade", "_upgrades", "awake")
+    __slots__ = ("_attempts", "_clock", "_moved_at", "_patience", "_until", "_upgrade", "_upgrades", "awake")
 
     def __init__(self, patience: float, clock: Callable[[], float] = perf_counter) -> None:
         self._patience = patience
@@ -61,8 +89,7 @@ class BusyPoll:
         self.awake = False
         self._until = 0.0
         self._moved_at = float("-inf")
-        self._skips = 0  # how many attempts are skipped for the last one
-        self._skip = 0  # how many of them are left
+        self._attempts = Attempts()
         self._upgrades: Upgrades | None = None  # while there is an upgrade
         self._upgrade = 0  # its number
 
@@ -71,8 +98,8 @@ class BusyPoll:
         if self._patience:
             upgrades.latest += 1
             self._upgrades, self._upgrade = upgrades, upgrades.latest
-            self.awake = True
             self._until = self._clock() + _UPGRADE * self._patience
+            self.awake = upgrades.begin()
 
     def upgrade_over(self) -> None:
         """What comes from here on is a dialogue or a transfer. Does nothing where no upgrade began."""
@@ -83,20 +110,17 @@ class BusyPoll:
     def received(self, size: int) -> bool:
         """Bytes arrived. Whether to stay awake for what follows."""
         now = self._clock()
-        if self._upgrades is not None:
-            self._moved_at = now
-            return self.awake
         soon = now - self._moved_at < _SOON * self._patience
-        if self.awake:
-            self._skips = 0
-            self.awake = False
-        if soon and size <= _SMALL:
-            if self._skip:
-                self._skip -= 1
-            else:
-                self.awake = True
-                self._until = now + self._patience
         self._moved_at = now
+        if self._upgrades is not None:
+            if now < self._until:
+                self._upgrades.succeeded()
+            return self.awake
+        if self.awake:
+            self._attempts.succeeded()
+        self.awake = soon and size <= _SMALL and self._attempts.begin()
+        if self.awake:
+            self._until = now + self._patience
         return self.awake
 
     def sent(self, size: int) -> None:
@@ -111,9 +135,10 @@ class BusyPoll:
 
     def goes_on(self) -> bool:
         """Nothing is there yet. Whether to look again."""
-        if self._upgrades is not None:
-            self.awake = self.awake and self._upgrade == self._upgrades.latest and self._clock() < self._until
-        elif self.awake and self._clock() >= self._until:
-            self.awake = False
-            self._skip = self._skips = min(2 * self._skips or 1, _MOST_SKIPPED)
+        if self.awake:
+            if self._upgrades is not None and self._upgrade != self._upgrades.latest:
+                self.awake = False
+            elif self._clock() >= self._until:
+                self.awake = False
+                (self._upgrades or self._attempts).failed()
         return self.awake

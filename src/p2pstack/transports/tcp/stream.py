@@ -78,7 +78,7 @@ class SocketStream(RawStream):
         shared = _shared()
         self._socket = sock
         self._poll = BusyPoll(busy_poll)
-        if busy_poll and _round_trip(sock) < busy_poll:
+        if busy_poll and 0.0 < _round_trip(sock) < busy_poll:
             self._poll.upgrade_begins(shared.upgrades)
         self._surplus = b""
         self._held = b""  # goes out with what is sent next
@@ -293,7 +293,8 @@ async def connect(
 
 
 def _round_trip(sock: socket.socket) -> float:
-    """Seconds that the kernel has measured for a round trip, by the handshake of TCP; infinite where it does not say.
+    """Seconds that the kernel has measured for a round trip, by the handshake of TCP; 0 where it has measured none,
+    infinite where it does not say.
 
     Source: Linux, `struct tcp_info`: eight bytes, then numbers of four, of which `tcpi_rtt` is the sixteenth, in µs.
     """
