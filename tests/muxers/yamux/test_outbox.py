@@ -76,6 +76,20 @@ def test_streams_take_turns_of_two_records(frames: Frames, at_a_time: int | None
     assert order == [(n, 65_507) for n in (1, 1, 3, 3, 5, 5) * 2 + (1, 3, 5)]
 
 
+def test_small_messages_go_first_but_not_for_ever(frames: Frames) -> None:
+    outbox = Outbox(record_size=65_519, max_frame=65_507)
+    bulk = _stream(1)
+    _add(outbox, bulk, bytes(1 << 20))
+    for number in range(3, 203, 2):
+        _add(outbox, _stream(number), b"small")
+    order = [stream_id for chunk in outbox.take(131_000)[0] for _, _, stream_id, _, _ in frames(chunk)]
+    assert sorted(order[:32]) == list(range(3, 67, 2))
+    assert set(order[32:]) == {1}
+    order = [stream_id for chunk in outbox.take(131_000)[0] for _, _, stream_id, _, _ in frames(chunk)]
+    assert order[:68] == list(range(67, 203, 2))
+    assert set(order[68:]) == {1}
+
+
 def test_turns_go_on_where_the_last_batch_stopped(frames: Frames) -> None:
     outbox = Outbox(record_size=2_048, max_frame=1_000)
     for number in (1, 3, 5):
@@ -164,7 +178,7 @@ def test_many_ends_at_once_fill_records(frames: Frames) -> None:
         outbox.finish(_stream(number))
     chunks = _drain(outbox)
     assert all(len(chunk) <= 2_048 for chunk in chunks)
-    assert [f[2] for chunk in chunks for f in frames(chunk)] == list(range(1, 2_001, 2))
+    assert [f[2] for chunk in chunks for f in frames(chunk)] == [*range(63, 0, -2), *range(65, 2_001, 2)]
 
 
 def test_what_is_dropped_is_not_sent(frames: Frames) -> None:

@@ -13,10 +13,16 @@ def _use(window: ReceiveWindow, size: int) -> None:
 
 
 def test_an_update_is_due_when_half_was_read() -> None:
-    window = ReceiveWindow(100)
-    window.consumed = 49
+    window = ReceiveWindow(1 << 20)
+    window.consumed = (1 << 19) - 1_025
     assert not window.due
-    window.consumed = 50
+    window.consumed = (1 << 19) - 1_024
+    assert window.due
+
+
+def test_two_full_records_are_half_of_the_first_window() -> None:
+    window = ReceiveWindow(INITIAL_WINDOW)
+    window.consumed = 2 * 65_507
     assert window.due
 
 
@@ -27,12 +33,12 @@ def test_gives_back_what_was_read() -> None:
     assert (window.credit, window.size, window.consumed) == (100, 100, 0)
 
 
-def test_doubles_when_half_a_window_lasts_less_than_one_and_a_half_round_trips() -> None:
+def test_doubles_when_half_a_window_lasts_less_than_a_round_trip() -> None:
     window = ReceiveWindow(100)
     _use(window, 50)
     window.grant(0.0, 0.1, 1000)
     _use(window, 50)
-    assert window.grant(0.149, 0.1, 1000) == 150
+    assert window.grant(0.099, 0.1, 1000) == 150
     assert (window.credit, window.size) == (200, 200)
 
 

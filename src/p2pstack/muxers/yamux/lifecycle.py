@@ -30,7 +30,7 @@ _TURN = 131_072
 class Lifecycle:
     """The streams of a connection, what waits to be sent for them, and what is to be told of them."""
 
-    __slots__ = ("__weakref__", "_config", "crowded", "events", "local_go_away", "outbox", "table", "turn")
+    __slots__ = ("__weakref__", "_config", "crowded", "events", "local_go_away", "outbox", "table")
 
     def __init__(self, config: YamuxConfig, *, initiator: bool, record_size: int) -> None:
         self._config = config
@@ -39,8 +39,6 @@ class Lifecycle:
         self.events: list[Event] = []
         #: streams whose writers wait for room in the outbox, in the order of their turns
         self.crowded: OrderedDict[StreamState, None] = OrderedDict()
-        #: bytes that a writer may queue when its turn comes
-        self.turn = min(_TURN, config.send_buffer)
         #: this side said goodbye, with this code
         self.local_go_away: int | None = None
         config.budget.holders[self] = None
@@ -157,7 +155,7 @@ class Lifecycle:
         crowded = self.crowded
         queued, buffer = self.outbox.queued, self._config.send_buffer
         if crowded and queued * 2 <= buffer:
-            room, turn = buffer - queued, self.turn
+            room, turn = buffer - queued, min(_TURN, buffer)
             # Where nothing is queued all are told: those whose turn it is may be gone, and nothing leads back here.
             while crowded and (room > 0 or not queued):
                 stream, _ = crowded.popitem(last=False)

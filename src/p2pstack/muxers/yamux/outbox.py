@@ -2,7 +2,8 @@
 
 Bytes wait in their streams and become frames only when the connection is ready to take them. So small writes merge into
 one frame, control frames overtake data, and streams take turns: each gets two full frames, which is what is taken at a
-time as a rule, before it stands behind the others again. So its reader is woken once for both.
+time as a rule, before it stands behind the others again. So its reader is woken once for both. Who begins with a small
+message, or has nothing but its end to tell, goes first.
 
 Every chunk handed out fills at most one record of the secure channel. Writes were admitted by the peer's window when
 they were made; nothing in here has to wait for credit.
@@ -17,6 +18,8 @@ __all__ = ["Outbox"]
 
 #: Below this much room left in a record it is closed: a frame of a few bytes costs more than it saves.
 _SCRAP = 1_024
+#: So many streams with a small message go before all others until one of these has had its turn.
+_OVERTAKERS = 32
 #: Full frames that a stream may send before it is the turn of another.
 _TURN = 2
 
@@ -24,13 +27,14 @@ _TURN = 2
 class Outbox:
     """Queues of one connection. `queued` counts the bytes of data in them."""
 
-    __slots__ = ("_max_frame", "_record_size", "control", "queued", "round")
+    __slots__ = ("_max_frame", "_overtakers", "_record_size", "control", "queued", "round")
 
     def __init__(self, *, record_size: int, max_frame: int) -> None:
         self._record_size = record_size
         self._max_frame = min(max_frame, record_size - HEADER_SIZE)
         #: streams that have something to send, in the order of their turns
         self.round: deque[StreamState] = deque()
+        self._overtakers = 0  # streams put in front since another had its turn
         self.control = bytearray()
         self.queued = 0
 
@@ -41,7 +45,11 @@ class Outbox:
         """Give a stream turns. What it has queued is counted in `queued`; it is at least one byte, and it does not
         change any more."""
         stream.scheduled = True
-        self.round.append(stream)
+        if stream.queued <= _SCRAP and self._overtakers < _OVERTAKERS:
+            self._overtakers += 1
+            self.round.appendleft(stream)
+        else:
+            self.round.append(stream)
 
     def finish(self, stream: StreamState) -> None:
         """Queue the end of a stream, behind its data."""
@@ -114,9 +122,11 @@ class Outbox:
                 turn = 0
             elif turn >= longest:
                 streams.rotate(-1)
-                turn = 0
+                self._overtakers = turn = 0
         if turn:
             streams.rotate(-1)
+        if turn or not streams:
+            self._overtakers = 0
         if parts:
             chunks.append(parts[0] if len(parts) == 1 and isinstance(parts[0], bytes) else b"".join(parts))
         return chunks, finished

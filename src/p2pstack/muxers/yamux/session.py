@@ -155,8 +155,8 @@ class Session:
         """How many of so many bytes there is room for, where it is scarce: writers take turns."""
         room = self._send_buffer - self._outbox.queued
         if self._crowded:
-            # A turn too much at most, for what was left to whom it was allowed may be long taken by others.
-            room = min(stream.allowance, room + self._life.turn)
+            # Twice the buffer at most: what a writer was allowed may be taken by others before it comes to write.
+            room = min(stream.allowance, room + self._send_buffer)
             stream.allowance = max(0, stream.allowance - size)
         if size + stream.queued <= _SMALL:
             room = size
@@ -202,7 +202,7 @@ class Session:
             window = stream.window
             before = window.consumed
             window.consumed = consumed = before + size
-            if 2 * before < window.size <= 2 * consumed:
+            if before < window.due_at <= consumed:
                 self.granting.append(stream)
         return data
 
