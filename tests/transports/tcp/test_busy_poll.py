@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TypeAlias
 
 import pytest
-from anyio import ClosedResourceError, EndOfStream, create_task_group
+from anyio import ClosedResourceError, EndOfStream, create_task_group, wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
 
 from p2pstack import LocalProtocolError, Tcp
@@ -191,7 +191,7 @@ async def test_a_peer_of_this_machine_is_near(streams: Streams) -> None:
         assert not ours._poll.goes_on()
         async with create_task_group() as tasks:
             tasks.start_soon(theirs.pump, lambda _: True)
-            await checkpoint()
+            await wait_all_tasks_blocked()
             assert not theirs._poll.awake
             tasks.cancel_scope.cancel()
 

@@ -6,8 +6,7 @@ Two of them at most, whatever number of streams there is, and a timer:
 the reader    (the task that called `run`) gives what comes to the session, and wakes whom it concerns
 the writer    takes from the session what is to be sent, and waits until the network has taken it; begins
               when there is more than goes at once
-the keeper    (a timer) looks when something may be overdue: a ping, a write that stalls, a stream that
-              lingers
+the keeper    (a timer) looks when something may be overdue: a ping, a write, a stream that lingers
 ============  ==========================================================================================
 
 The tasks of applications only change the session, which never waits. What many of them write in one turn of the event
@@ -300,7 +299,7 @@ class YamuxConnection(OverChannel):
             session.receive_data(chunk, now)
         self.settle()
         if session.congested:
-            self._drained = self.flag()  # here: what is to be drained may be gone before `_read` goes on
+            self._drained = self.flag()  # not in `_read`: it may be over before that goes on
         return self._drained is None
 
     async def _read(self) -> None:
