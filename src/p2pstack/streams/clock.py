@@ -4,12 +4,12 @@ What is measured are round trips, and one within a machine takes a tenth of a mi
 ones; it is the system's monotonic clock, which is asked itself there.
 """
 
-from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from time import monotonic
 
 from anyio import current_time
-from anyio.lowlevel import current_token
+
+from p2pstack.streams.loop import asyncio_loop
 
 __all__ = ["Clock", "clock_of_this_loop"]
 
@@ -19,7 +19,7 @@ Clock = Callable[[], float]
 
 def clock_of_this_loop() -> Clock:
     """The clock of the event loop that runs, without anyio's way to it where there is a shorter one."""
-    loop = current_token().native_token
-    if not isinstance(loop, AbstractEventLoop):
+    loop = asyncio_loop()
+    if loop is None:
         return current_time
     return monotonic if type(loop).__module__.startswith("uvloop") else loop.time

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
 
-from anyio.lowlevel import current_token
+from p2pstack.streams.loop import asyncio_loop
 
 __all__ = ["Flag", "flags_of_this_loop"]
 
@@ -28,8 +28,8 @@ class Flag(Protocol):
 
 def flags_of_this_loop() -> Callable[[], Flag]:
     """What makes flags on the event loop that runs."""
-    loop = current_token().native_token
-    if isinstance(loop, AbstractEventLoop):
+    loop = asyncio_loop()
+    if loop is not None:
         return partial(_FlagOnAsyncio, loop)
     from trio import Event  # trio need not be installed
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import Protocol
 
-from anyio.lowlevel import current_token
+from p2pstack.streams.loop import asyncio_loop
 
 __all__ = ["Soon", "Timer", "soon_on_this_loop"]
 
@@ -41,8 +41,8 @@ class Soon(Protocol):
 
 def soon_on_this_loop() -> Soon:
     """For a new user, on the event loop that runs."""
-    loop = current_token().native_token
-    if isinstance(loop, AbstractEventLoop):
+    loop = asyncio_loop()
+    if loop is not None:
         return _SoonOnAsyncio(loop)
     from p2pstack.streams.soon_trio import soon_on_trio  # trio need not be installed
 

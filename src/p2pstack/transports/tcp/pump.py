@@ -15,8 +15,8 @@ from functools import partial
 from typing import Self
 
 from anyio import EndOfStream
-from anyio.lowlevel import current_token
 
+from p2pstack.streams.loop import asyncio_loop
 from p2pstack.transports.tcp.busy_poll import BusyPoll
 
 __all__ = ["Pump"]
@@ -50,8 +50,8 @@ class Pump:
         cls, sock: socket.socket, buffer: memoryview, poll: BusyPoll, take: Callable[[memoryview], bool]
     ) -> Self | None:
         """A pump, or None where the event loop that runs has no callbacks."""
-        loop = current_token().native_token
-        return cls(loop, sock, buffer, poll, take) if isinstance(loop, AbstractEventLoop) else None
+        loop = asyncio_loop()
+        return cls(loop, sock, buffer, poll, take) if loop is not None else None
 
     async def run(self) -> None:
         """Until `take` returns False.
